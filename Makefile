@@ -1,0 +1,26 @@
+# Every command sets up what it needs: a virtual environment in .venv, and bubblewrap.
+VENV ?= .venv
+export VENV
+BIN := $(VENV)/bin
+
+.PHONY: help setup demo test lint release
+
+help:  ## list the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup:  ## virtual environment, packages, bubblewrap
+	@tools/setup.sh
+
+demo: setup  ## release the course, make a small class, grade it, write a report
+	@$(BIN)/autograder demo
+
+test: setup lint  ## lint, types and every test
+	$(BIN)/python -m pytest
+
+lint: setup  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+release: setup  ## generate assignments/ from source/
+	@for folder in source/*/; do $(BIN)/autograder release "$$(basename "$$folder")" || exit 1; done

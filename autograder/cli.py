@@ -1,0 +1,109 @@
+"""The command line: thin shells over functions that can be imported."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+import coursekit
+from autograder.errors import AutograderError
+
+
+class Commands(click.Group):
+    """Turns an error of ours into one clear sentence and its exit code, never a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except AutograderError as error:
+            Console(stderr=True).print(Text(f"{error}", "red"), soft_wrap=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            Console(stderr=True).print(Text("Interrupted; nothing was written.", "red"))
+            ctx.exit(1)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(coursekit.__version__, prog_name="autograder")
+def main() -> None:
+    """Release, grade and report assignments in which backpropagation is written by hand."""
+
+
+@main.command()
+@click.argument("assignment")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the report here.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Submissions at a time; by default one for each processor.")
+@click.option("--seed", type=click.IntRange(min=0), help="Repeat a grade: the seed that its report gives.")
+@click.option("--unsafe", is_flag=True, help="Grade without a sandbox. Only for notebooks that you wrote yourself.")
+def grade(  # noqa: PLR0917
+    assignment: str, paths: tuple[Path, ...], json_file: Path | None, jobs: int | None, seed: int | None, unsafe: bool
+) -> None:
+    """Grade an ASSIGNMENT.
+
+    PATHS are notebooks, folders of notebooks, or trees of STUDENT/ASSIGNMENT folders; by default, submitted/.
+    """
+    from autograder.batch import grade_all
+    from autograder.course import course_folder, load_assignment
+    from autograder.files import write_whole
+    from autograder.outcomes import Report
+    from autograder.submissions import find_submissions
+    from autograder.terminal import show, show_failures, watched
+
+    console = Console()
+    if unsafe:
+        Console(stderr=True).print(
+            Text("Grading without a sandbox: this notebook can do whatever you can.", "red bold")
+        )
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise click.UsageError(f"There is no folder {json_file.parent} to write {json_file.name} into.")
+    assigned = load_assignment(assignment)
+    submissions = find_submissions(assignment, paths or (course_folder() / "submitted",))
+    results = grade_all(assigned, submissions, jobs=jobs, seed=seed, isolated=not unsafe)
+    if len(submissions) > 1:
+        results = watched(results, len(submissions), console)
+    found = {result.student: result for result in results}
+    report = Report(assignment, tuple(found[submission.student] for submission in submissions))
+    show(report, console)
+    if json_file is not None:
+        write_whole(json_file, report.to_json())
+        console.print(f"report: {json_file}", markup=False, highlight=False)
+    if show_failures(report.submissions, Console(stderr=True)):
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("assignment")
+def release(assignment: str) -> None:
+    """Make assignments/ASSIGNMENT from source/ASSIGNMENT with nbgrader, and check that it gives nothing away."""
+    from autograder.course import course_folder, load_assignment
+    from autograder.release import release as make_release
+
+    folder = make_release(load_assignment(assignment), course_folder())
+    Console().print(f"released: {folder}", markup=False, highlight=False)
+
+
+@main.command()
+@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), default=Path("demo"), show_default=True)
+def demo(folder: Path) -> None:
+    """Make a small class (right, wrong, unwritten and broken notebooks) and grade it from end to end."""
+    from autograder.demo import run_demo
+
+    if not run_demo(folder, Console()):
+        sys.exit(1)
+
+
+@main.command()
+def doctor() -> None:
+    """Try what grading needs on this machine; say what is missing and the command that mends it."""
+    from autograder.doctor import examine, show_findings
+
+    findings = examine()
+    show_findings(findings, Console())
+    if not all(finding.works for finding in findings):
+        sys.exit(1)

@@ -1,0 +1,147 @@
+"""A course on disk: its assignments, their notebooks, questions and points, suites and reference solutions.
+
+The one source of each fact: points stand in the source notebook's nbgrader metadata, the reference solution is that
+notebook's code, the hidden tests are ``autograder/suites/ASSIGNMENT/test_NOTEBOOK.py``, and known mistakes the
+``misconceptions.py`` beside them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autograder.answers import Reference
+from autograder.errors import SuiteError, UsageError
+from autograder.misconceptions import KnownMistakes, Misconception
+from autograder.notebook import Notebook, read_notebook
+from autograder.slicing import defines, slice_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SUITES = Path(__file__).parent / "suites"
+HOME = Path(__file__).parent.parent
+"""The course that comes with the kit."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One graded function or method, by its dotted name, and what it is worth."""
+
+    name: str
+    points: float
+
+    @property
+    def grade_id(self) -> str:
+        """The ``grade_id`` of its grade cell; nbgrader allows no dots there."""
+        return self.name.replace(".", "_")
+
+
+@dataclass(frozen=True)
+class AssignedNotebook:
+    """One notebook of an assignment, as the instructor has it."""
+
+    name: str
+    source: Notebook
+    questions: tuple[Question, ...]
+    suite: Path
+    misconceptions: tuple[Misconception, ...] = field(repr=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The functions and classes that are graded."""
+        return tuple(question.name for question in self.questions)
+
+    @cached_property
+    def reference(self) -> Reference:
+        """The instructor's solution, ready to be called."""
+        return Reference(slice_for(self.source.statements, self.names))
+
+    @cached_property
+    def mistakes(self) -> KnownMistakes:
+        """The known mistakes, ready to be recognised."""
+        return KnownMistakes(self.misconceptions, slice_for(self.source.statements, self.names))
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One assignment: a folder of notebooks in ``source/``."""
+
+    name: str
+    folder: Path
+    notebooks: tuple[AssignedNotebook, ...]
+
+
+def course_folder(start: Path | None = None) -> Path:
+    """The course that ``start`` (by default the working directory) lies in, else the one that comes with the kit."""
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "nbgrader_config.py").is_file() and (folder / "source").is_dir():
+            return folder
+    return HOME
+
+
+def assignment_names(course: Path) -> list[str]:
+    """The assignments of a course."""
+    return sorted(folder.name for folder in (course / "source").glob("*") if any(folder.glob("*.ipynb")))
+
+
+def load_assignment(name: str, course: Path | None = None) -> Assignment:
+    """Read one assignment.
+
+    Raises:
+        UsageError: there is no such assignment.
+        SuiteError: its notebooks and its suite do not fit together.
+    """
+    course = course or course_folder()
+    known = assignment_names(course)
+    if name not in known:
+        listed = ", ".join(known) or "none at all"
+        raise UsageError(f"There is no assignment {name!r} in {course / 'source'}.", f"There is: {listed}.")
+    folder = course / "source" / name
+    misconceptions = tuple(_misconceptions(name))
+    notebooks = tuple(_assigned(path, SUITES / name, misconceptions) for path in sorted(folder.glob("*.ipynb")))
+    return Assignment(name, folder, notebooks)
+
+
+def _assigned(path: Path, suites: Path, misconceptions: Iterable[Misconception]) -> AssignedNotebook:
+    source = read_notebook(path.read_bytes(), path.stem)
+    if source.problems:
+        raise SuiteError(f"{path} has cells that cannot be read: {source.problems[0]}")
+    suite = suites / f"test_{path.stem}.py"
+    if not suite.is_file():
+        raise SuiteError(f"{path} has no hidden suite.", f"Write one: {suite}")
+    questions = tuple(
+        Question(_question_name(source, cell.nbgrader["grade_id"]), float(cell.nbgrader["points"]))
+        for cell in source.cells
+        if cell.nbgrader.get("grade") and not cell.nbgrader.get("solution")  # with "solution", it is graded by hand
+    )
+    names = {question.name for question in questions}
+    mine = tuple(known for known in misconceptions if known.question in names)
+    return AssignedNotebook(path.stem, source, questions, suite, mine)
+
+
+def _question_name(source: Notebook, grade_id: str) -> str:
+    """The function or method that a grade cell is named for: ``Network_loss`` grades ``Network.loss``."""
+    if defines(source.statements, grade_id):
+        return grade_id
+    for place, char in enumerate(grade_id):
+        statement = defines(source.statements, grade_id[:place]) if char == "_" else None
+        if statement is not None and statement.source.startswith("class "):
+            return f"{grade_id[:place]}.{grade_id[place + 1 :]}"
+    raise SuiteError(f"{source.name} has a grade cell {grade_id!r}, but defines no function or method of that name.")
+
+
+def _misconceptions(assignment: str) -> tuple[Misconception, ...]:
+    path = SUITES / assignment / "misconceptions.py"
+    if not path.is_file():
+        return ()
+    spec = importlib.util.spec_from_file_location(f"autograder.suites.{assignment}.misconceptions", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return tuple(module.MISCONCEPTIONS)

@@ -1,0 +1,100 @@
+"""Known mistakes: each a small change of the reference solution, with the words that explain it.
+
+An assignment's suite lists them in its ``misconceptions.py``. They serve three times: a failing answer that equals one
+gets its explanation; the suite is tested by them, since it must fail each; and the demonstration class makes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autograder.answers import Reference
+from autograder.errors import SuiteError
+from autograder.verdicts import Verdict
+from coursekit.gradcheck import compare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from autograder.answers import Answers
+    from autograder.notebook import Statement
+
+
+@dataclass(frozen=True)
+class Misconception:
+    """A mistake that students make in one question.
+
+    ``explanation`` completes "this is what you get when ..."; ``hint`` points and does not give the line.
+    ``change`` is (what the reference says, what the mistake says instead); the former occurs once in its cell.
+    """
+
+    question: str
+    name: str
+    explanation: str
+    hint: str
+    change: tuple[str, str]
+
+    def apply(self, source: str) -> str:
+        """The source with the mistake made. Raises SuiteError unless the reference's words occur in it once."""
+        right, wrong = self.change
+        if source.count(right) != 1:
+            raise SuiteError(
+                f"The misconception {self.name!r} changes {right!r}, which occurs {source.count(right)} times."
+            )
+        return source.replace(right, wrong)
+
+
+def with_mistake(statements: Sequence[Statement], misconception: Misconception) -> list[Statement]:
+    """The reference solution with one mistake made in the statement that defines the question."""
+    name, _, method = misconception.question.partition(".")
+    found = [
+        statement
+        for statement in statements
+        if statement.source.lstrip().startswith((f"def {name}(", f"class {name}("))
+        and (not method or f"def {method}(" in statement.source)
+    ]
+    if len(found) != 1:
+        raise SuiteError(
+            f"The misconception {misconception.name!r} belongs to {misconception.question}, defined nowhere."
+        )
+    return [
+        replace(statement, source=misconception.apply(statement.source)) if statement is found[0] else statement
+        for statement in statements
+    ]
+
+
+class KnownMistakes:
+    """The misconceptions of one notebook, each ready to be run: the reference with that mistake in it."""
+
+    def __init__(self, misconceptions: Sequence[Misconception], statements: Sequence[Statement]) -> None:
+        self._misconceptions = misconceptions
+        self._statements = statements
+        self._answers: dict[Misconception, Reference] = {}
+
+    def recognise(
+        self, question: str, yours: Any, expected: Any, run: Callable[[Answers], Any]
+    ) -> Misconception | None:
+        """The known mistake whose output equals ``yours``, if there is one.
+
+        ``run`` asks somebody for the value that was compared; a mistake that changes nothing here is no explanation.
+        """
+        for known in self._misconceptions:
+            if known.question != question:
+                continue
+            try:
+                theirs = run(self._made(known))
+            except (Verdict, ArithmeticError, LookupError, TypeError, ValueError):
+                continue  # this mistake does not get as far as a value
+            if isinstance(theirs, (np.ndarray, np.generic, float, int)) and (
+                compare("", yours, theirs).passed and not compare("", theirs, expected).passed
+            ):
+                return known
+        return None
+
+    def _made(self, known: Misconception) -> Reference:
+        if known not in self._answers:
+            self._answers[known] = Reference(with_mistake(self._statements, known))
+        return self._answers[known]

@@ -1,0 +1,140 @@
+"""What grading finds out, and nothing about how.
+
+    Report → SubmissionResult → NotebookResult → QuestionResult → TestResult
+
+Each is plain data; :meth:`Report.to_json` gives the schema that ``docs/report.md`` documents.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import coursekit
+
+SCHEMA = 1
+
+
+class Outcome(StrEnum):
+    """What became of one hidden test."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_JUDGED = "not judged"
+
+
+class Status(StrEnum):
+    """What became of one notebook or submission."""
+
+    GRADED = "graded"
+    PARTLY = "partly"
+    """Something in it could not be read or run; the rest was graded."""
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """One hidden test. ``title`` is the line that the student reads."""
+
+    name: str
+    title: str
+    weight: float
+    outcome: Outcome
+    cause: str = ""
+    """Why it could not be judged."""
+    rationale: str = ""
+    """What is wrong."""
+    hint: str = ""
+    """What to try."""
+    misconception: str = ""
+    """The name of the known mistake whose output theirs equals."""
+    remark: str = ""
+    """What works but could be better; it costs nothing."""
+
+
+@dataclass(frozen=True)
+class QuestionResult:
+    """One graded function or method."""
+
+    question: str
+    points: float
+    max_points: float
+    judged_with: str
+    """"own", "follow-through", or "reference: " and the functions that were lent."""
+    tests: tuple[TestResult, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        """Passed if every test passed; not judged if none could be judged; failed otherwise."""
+        outcomes = {test.outcome for test in self.tests}
+        if outcomes == {Outcome.PASSED}:
+            return Outcome.PASSED
+        return Outcome.FAILED if Outcome.FAILED in outcomes or Outcome.PASSED in outcomes else Outcome.NOT_JUDGED
+
+    @property
+    def explanation(self) -> TestResult | None:
+        """The first test that says what is wrong, or why nothing can be said; None if all passed."""
+        wrong = [test for test in self.tests if test.outcome is Outcome.FAILED]
+        silent = [test for test in self.tests if test.outcome is Outcome.NOT_JUDGED]
+        return next(iter(wrong + silent), None)
+
+
+@dataclass(frozen=True)
+class NotebookResult:
+    """One notebook of a submission."""
+
+    notebook: str
+    status: Status
+    seed: int
+    """What repeats this grade exactly: ``--seed``."""
+    problems: tuple[str, ...]
+    questions: tuple[QuestionResult, ...]
+
+
+@dataclass(frozen=True)
+class SubmissionResult:
+    """One student's submission of one assignment."""
+
+    student: str
+    status: Status
+    score: float
+    max_score: float
+    seconds: float
+    notebooks: tuple[NotebookResult, ...]
+    failure: str = ""
+    """The grader's own failure, if there was one. The score is then no grade."""
+
+    @classmethod
+    def of(
+        cls, student: str, notebooks: tuple[NotebookResult, ...], seconds: float, failure: str = ""
+    ) -> SubmissionResult:
+        """Add up the notebooks."""
+        questions = [question for notebook in notebooks for question in notebook.questions]
+        states = {notebook.status for notebook in notebooks}
+        status = states.pop() if len(states) == 1 else Status.PARTLY
+        return cls(
+            student=student,
+            status=status,
+            score=round(sum(question.points for question in questions), 2),
+            max_score=round(sum(question.max_points for question in questions), 2),
+            seconds=round(seconds, 3),
+            notebooks=notebooks,
+            failure=failure,
+        )
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one run of the grader found."""
+
+    assignment: str
+    submissions: tuple[SubmissionResult, ...]
+
+    def to_json(self) -> str:
+        """The report in the documented schema."""
+        content: dict[str, Any] = {"schema": SCHEMA, "assignment": self.assignment, "kit": coursekit.__version__}
+        content["submissions"] = [dataclasses.asdict(submission) for submission in self.submissions]
+        return json.dumps(content, indent=1, ensure_ascii=False) + "\n"

@@ -1,0 +1,158 @@
+"""The pytest plugin that runs a hidden suite against one notebook and hears what each test has to say.
+
+Verdicts become outcomes (see :mod:`autograder.verdicts`); a plain ``assert`` that fails is a failure too, its message the
+rationale. Any other exception is an error of the suite, which is ours: it is kept in ``errors``, never graded.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from autograder.judging import FOLLOW_THROUGH, Judge
+from autograder.outcomes import Outcome, TestResult
+from autograder.verdicts import CallFailed, Failure, NotJudged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from autograder.course import AssignedNotebook
+    from autograder.student import Student
+
+QUIET = (
+    *("-p", "no:cacheprovider", "-p", "no:terminal", "-p", "no:logging", "-p", "no:faulthandler", "-p", "no:doctest"),
+    *("--capture=no", "--import-mode=importlib", "--noconftest", "--strict-markers", "-c", "/dev/null"),
+)
+
+
+@dataclass
+class SuiteRun:
+    """One run of one suite; after :meth:`run`, the results by question."""
+
+    assigned: AssignedNotebook
+    student: Student
+    seed: int
+    results: dict[str, list[TestResult]] = field(default_factory=dict)
+    judged_with: dict[str, str] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Run every test of the suite once."""
+        import os
+
+        # Only what is named here takes part: no plugin that happens to be installed, no options from outside.
+        outside = {name: os.environ.pop(name, None) for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")}
+        before = os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+        os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+        try:
+            code = pytest.main(
+                [*QUIET, f"--rootdir={self.assigned.suite.parent}", str(self.assigned.suite)], plugins=[self]
+            )
+        finally:
+            outside["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = before
+            for name, value in outside.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+        if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not self.errors:
+            self.errors.append(f"pytest ended with {code!r}")
+        self.errors += [
+            f"{self.assigned.suite.name} has no test for {name}"
+            for name in self.assigned.names
+            if name not in self.results and not self.errors
+        ]
+
+    # -------------------------------------------------------------------------------------------- fixtures
+
+    @pytest.fixture
+    def judge(self, request: pytest.FixtureRequest) -> Iterator[Judge]:
+        """What every hidden test is given."""
+        digest = zlib.crc32(request.node.name.encode())
+        judge = Judge(
+            question=request.node.stash[QUESTION][0],
+            student=self.student,
+            reference=self.assigned.reference,
+            rng=np.random.default_rng([self.seed, digest]),
+            mistakes=self.assigned.mistakes,
+        )
+        request.node.stash[JUDGE] = judge
+        yield judge
+        self.student.forget()
+        self.assigned.reference.forget()
+
+    # ----------------------------------------------------------------------------------------------- hooks
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Make the question marker known."""
+        config.addinivalue_line("markers", "question(name, weight): the graded function that the test is about")
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Read each test's question; a test without one is an error of the suite."""
+        for item in items:
+            mark = item.get_closest_marker("question")
+            name = mark.args[0] if mark else ""
+            if mark is None or name not in self.assigned.names:
+                raise pytest.UsageError(f"{item.name} belongs to no question of {self.assigned.name}: {name!r}")
+            item.stash[QUESTION] = name, float(mark.kwargs["weight"])
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A suite that cannot be read is our failure."""
+        if report.failed:
+            self.errors.append(f"{self.assigned.suite.name} cannot be read: {report.longreprtext}")
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        """So is a pytest that breaks."""
+        self.errors.append(str(excrepr))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+        """Turn what a test raised into a result."""
+        report = yield
+        question, weight = item.stash[QUESTION]
+        if call.when == "call":
+            judge = item.stash.get(JUDGE, None)
+            told = self._told(question, call.excinfo.value if call.excinfo else None)
+            remark = " ".join(dict.fromkeys(judge.remarks)) if judge else ""
+            result = TestResult(item.name, _title(item), weight, **told, remark=remark)
+            self.results.setdefault(question, []).append(result)
+            if judge is not None and judge.followed_through and result.outcome is Outcome.PASSED:
+                self.judged_with[question] = FOLLOW_THROUGH
+        elif call.excinfo is not None:
+            self.errors.append(f"{item.name}, {call.when}: {call.excinfo.value!r}")
+        return report
+
+    def _told(self, question: str, error: BaseException | None) -> dict[str, Any]:
+        if error is None:
+            return {"outcome": Outcome.PASSED}
+        if isinstance(error, CallFailed) and not _concerns(question, error.function):
+            return {"outcome": Outcome.NOT_JUDGED, "cause": f"{error.function} has to work first. {error.rationale}"}
+        if isinstance(error, Failure):
+            told = {"rationale": error.rationale, "hint": error.hint, "misconception": error.misconception}
+            return {"outcome": Outcome.FAILED, **told}
+        if isinstance(error, NotJudged):
+            return {"outcome": Outcome.NOT_JUDGED, "cause": error.cause}
+        if isinstance(error, AssertionError):
+            return {"outcome": Outcome.FAILED, "rationale": str(error).split("\nassert ")[0]}
+        self.errors.append(f"{question}: {error!r}")
+        return {"outcome": Outcome.NOT_JUDGED, "cause": "The grader itself failed on this test."}
+
+
+QUESTION = pytest.StashKey[tuple[str, float]]()
+JUDGE = pytest.StashKey[Judge]()
+
+
+def _concerns(question: str, function: str) -> bool:
+    """Whether a failure of ``function`` is one of ``question``: of itself, or of the class it is a method of."""
+    return function == question or question.startswith(f"{function}.")
+
+
+def _title(item: pytest.Item) -> str:
+    """The first line of the test's docstring: what the student reads."""
+    text = (getattr(item, "function", None).__doc__ or item.name).strip().splitlines()[0]
+    callspec = getattr(item, "callspec", None)
+    return text.format(**callspec.params) if callspec else text

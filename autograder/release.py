@@ -1,0 +1,103 @@
+"""Make what students get from what instructors edit, with nbgrader, and look for leaks before it is put in place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autograder.errors import ReleaseError
+from autograder.notebook import read_notebook
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from autograder.course import Assignment
+    from autograder.notebook import Notebook
+
+BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+
+
+def release(assignment: Assignment, course: Path, into: Path | None = None) -> Path:
+    """Generate the student version of an assignment; returns its folder, ``assignments/NAME``.
+
+    It is made aside, checked, and only then put in place of the former one.
+
+    Args:
+        assignment: what to release.
+        course: the course folder, with ``nbgrader_config.py``.
+        into: where releases go; by default the course's ``assignments/``.
+
+    Raises:
+        ReleaseError: nbgrader could not generate it, or it would give a solution away.
+    """
+    releases = into or course / "assignments"
+    releases.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".release-", dir=releases) as scratch:
+        made = _generate(assignment.name, course, Path(scratch))
+        leaks = [leak for notebook in assignment.notebooks for leak in _leaks(notebook.source, made)]
+        if leaks:
+            raise ReleaseError(
+                f"The release of {assignment.name} would give away:\n  " + "\n  ".join(leaks),
+                f"Put what students should not see between {BEGIN} and {END} in the source notebook.",
+            )
+        target = releases / assignment.name
+        if target.exists():
+            target.rename(Path(scratch) / "former")
+        made.rename(target)
+    return target
+
+
+def _generate(name: str, course: Path, scratch: Path) -> Path:
+    """Run nbgrader's own generation, with the course's configuration, into a folder of ours."""
+    from nbgrader.apps import NbGraderAPI
+    from traitlets.config import PyFileConfigLoader
+
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
+    config.CourseDirectory.root = str(course)
+    config.CourseDirectory.release_directory = os.path.relpath(scratch, course)
+    config.CourseDirectory.db_url = f"sqlite:///{scratch / 'gradebook.db'}"
+    result = NbGraderAPI(config=config).generate_assignment(name, force=True, create=True)
+    if not result["success"]:
+        told = str(result.get("error") or result.get("log") or "").strip().splitlines()
+        raise ReleaseError(f"nbgrader could not generate {name}: {told[-1] if told else 'it did not say why'}")
+    made = scratch / name
+    for leftover in made.rglob(".ipynb_checkpoints"):
+        shutil.rmtree(leftover)
+    return made
+
+
+def _leaks(source: Notebook, made: Path) -> Iterator[str]:
+    """Each line of a solution that the release still shows, and each output."""
+    secret, given = _lines(source)
+    path = made / f"{source.name}.ipynb"
+    released = read_notebook(path.read_bytes(), source.name)
+    for cell in released.cells:
+        for number, line in enumerate(cell.source.splitlines(), start=1):
+            if BEGIN in line or (_bare(line) in secret and _bare(line) not in given):
+                yield f"{path.name}, cell {cell.number}, line {number}: {line.strip()}"
+
+
+def _lines(source: Notebook) -> tuple[set[str], set[str]]:
+    """The lines within solutions, and those outside of them."""
+    secret: set[str] = set()
+    given: set[str] = {""}
+    for cell in source.cells:
+        answer = bool(cell.nbgrader.get("solution"))
+        regions = BEGIN in cell.source
+        within = answer and not regions
+        for line in cell.source.splitlines():
+            if BEGIN in line:
+                within = True
+            elif END in line:
+                within = False
+            else:
+                (secret if within else given).add(_bare(line))
+    return secret, given
+
+
+def _bare(line: str) -> str:
+    """A line without white space, so that formatting does not hide it."""
+    return "".join(line.split())

@@ -1,0 +1,6 @@
+"""A sealed box in which a student's notebook answers calls."""
+
+from autograder.sandbox.box import Box, Died, Lied, Overran, Raised, Step, Trouble
+from autograder.sandbox.policy import POLICY, Policy
+
+__all__ = ["POLICY", "Box", "Died", "Lied", "Overran", "Policy", "Raised", "Step", "Trouble"]

@@ -1,0 +1,306 @@
+"""Start a sandbox, talk to it, end it.
+
+The grader trusts nothing that comes back: each answer has a time limit and a size limit, must carry the number of the
+request it answers, and is decoded by rules (see :mod:`autograder.sandbox.worker`). After the first
+:class:`Trouble` the box is gone, and a new one has to be started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import secrets
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from autograder.errors import AutograderError, BrokenBox
+from autograder.sandbox import bubblewrap, view, worker
+from autograder.sandbox.policy import POLICY, Policy
+from autograder.sandbox.worker import Budget, Handle
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from autograder.notebook import Statement
+
+
+class Trouble(Exception):  # noqa: N818 - a student's doing, not an error of ours
+    """The box is gone, by the doing of what ran in it. ``str`` completes the sentence "affine_forward ..."."""
+
+
+class Died(Trouble):
+    """The interpreter ended: a crash, ``os._exit``, a signal."""
+
+
+class Overran(Trouble):
+    """No answer within the time limit."""
+
+
+class Lied(Trouble):
+    """Something came back that no honest worker sends."""
+
+
+@dataclass(frozen=True)
+class Raised:
+    """An exception in the student's code, as far as it is believed: plain text, cut to length."""
+
+    kind: str
+    kinds: tuple[str, ...]
+    message: str
+    lines: tuple[tuple[str, int, str], ...]
+    """Where in the notebook, outermost first: ("cell 7", 12, "affine_forward")."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do in the box: "call" a function (or a method of ``target``), "get", "set" or "fetch"."""
+
+    do: str
+    name: str = ""
+    target: Handle | None = None
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] | None = None
+
+
+class Box:
+    """A running sandbox; use it in a ``with`` block.
+
+    Args:
+        policy: its limits.
+        isolated: False runs the same worker as a plain process, for code one trusts. Nothing is sealed then.
+
+    Raises:
+        SandboxUnavailable: this machine cannot isolate; the error says what is missing.
+        BrokenBox: the worker did not come up.
+    """
+
+    def __init__(self, policy: Policy = POLICY, *, isolated: bool = True) -> None:
+        self.policy = policy
+        self._closed = False
+        self._numbers = itertools.count(secrets.randbits(32))
+        self._scratch = None if isolated else tempfile.TemporaryDirectory()
+        self._process = self._launch(isolated=isolated)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._sink, self._source = self._process.stdin.fileno(), self._process.stdout.fileno()
+        os.set_blocking(self._sink, False)
+        os.set_blocking(self._source, False)
+        paths = [view.PACKAGES] if isolated else sorted({str(real.parent) for real, _ in view.packages()})
+        start = {
+            "limits": {
+                "RLIMIT_AS": policy.memory,
+                "RLIMIT_CPU": policy.cpu_seconds,
+                "RLIMIT_NPROC": policy.processes,
+                "RLIMIT_NOFILE": policy.open_files,
+                "RLIMIT_FSIZE": policy.disk,
+                "RLIMIT_CORE": 0,
+            },
+            "paths": paths,
+            "recursion": sys.getrecursionlimit(),
+            "text": policy.text,
+            "values": policy.values,
+            "frame": policy.frame,
+            "depth": policy.depth,
+        }
+        try:
+            self._exchange(start, b"", time.monotonic() + policy.start_seconds)
+        except Trouble as trouble:
+            raise self._did_not_start(trouble) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ------------------------------------------------------------------------------------------- requests
+
+    def execute(self, statement: Statement) -> Raised | None:
+        """Run one top-level statement; the exception it raised, or None. Raises Trouble."""
+        head = {"op": "execute", "source": statement.source, "cell": statement.cell, "line": statement.line}
+        [result] = self._results(head, b"", self.policy.statement_seconds, 1)
+        return result if isinstance(result, Raised) else None
+
+    def perform(self, steps: Sequence[Step]) -> list[Any | Raised]:
+        """Do ``steps`` in order; one result for each, up to the first that raised. Raises Trouble.
+
+        A result's top level travels by value: numbers, text, arrays, and a tuple, list or dict of them. Containers
+        within it, and everything else, stay in the box and are answered as a :class:`Handle`.
+        """
+        encoder = worker.Encoder(self._budget(), only_handles, by_value=self.policy.depth)
+        tree = encoder.encode([(s.do, s.target, s.name, s.args, s.kwargs or {}) for s in steps])
+        seconds = self.policy.call_seconds if len(steps) == 1 else self.policy.batch_seconds
+        return self._results({"op": "perform", "steps": tree}, bytes(encoder.body), seconds, len(steps))
+
+    def forget(self) -> None:
+        """Let go of every handle given so far. Raises Trouble."""
+        self._ask({"op": "forget"}, b"", self.policy.call_seconds)
+
+    def close(self) -> None:
+        """End the box and everything in it. Calling it twice is harmless."""
+        self._closed = True
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+        if self._scratch is not None:
+            self._scratch.cleanup()
+
+    # ---------------------------------------------------------------------------------------------- frames
+
+    def _ask(self, head: dict[str, Any], body: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
+        """Send one request and wait for its answer; after any Trouble the box is closed."""
+        if self._closed:
+            raise Died("cannot go on: the interpreter has ended")
+        try:
+            return self._exchange(head, body, time.monotonic() + seconds)
+        except Overran:
+            self.close()
+            raise Overran(f"did not come to an end within {seconds:g} s") from None
+        except Trouble:
+            self.close()
+            raise
+
+    def _exchange(self, head: dict[str, Any], body: bytes, deadline: float) -> tuple[dict[str, Any], bytes]:
+        number = next(self._numbers)
+        text = json.dumps({**head, "id": number}).encode()
+        if select.select([self._source], [], [], 0)[0] and os.read(self._source, 1):
+            raise Lied("sent an answer before it was asked")
+        self._write(worker.HEADER.pack(len(text), len(body)) + text + body, deadline)
+        sizes = worker.HEADER.unpack(self._read(worker.HEADER.size, deadline))
+        if sum(sizes) > self.policy.frame:
+            raise Lied("returned more than can be taken")
+        try:
+            reply = json.loads(self._read(sizes[0], deadline))
+        except (ValueError, RecursionError):
+            raise Lied("sent what is no answer") from None
+        if not isinstance(reply, dict) or reply.get("id") != number:
+            raise Lied("sent an answer to another question")
+        return reply, self._read(sizes[1], deadline)
+
+    def _write(self, data: bytes, deadline: float) -> None:
+        rest = memoryview(data)
+        while rest:
+            self._wait(select.POLLOUT, self._sink, deadline)
+            try:
+                rest = rest[os.write(self._sink, rest) :]
+            except BlockingIOError:
+                continue
+            except BrokenPipeError:
+                raise self._died() from None
+
+    def _read(self, count: int, deadline: float) -> bytes:
+        parts = bytearray()
+        while len(parts) < count:
+            self._wait(select.POLLIN, self._source, deadline)
+            try:
+                part = os.read(self._source, min(count - len(parts), 1 << 20))
+            except BlockingIOError:
+                continue
+            if not part:
+                raise self._died()
+            parts += part
+        return bytes(parts)
+
+    def _wait(self, event: int, descriptor: int, deadline: float) -> None:
+        poll = select.poll()
+        poll.register(descriptor, event)
+        left = deadline - time.monotonic()
+        if left <= 0 or not poll.poll(left * 1000):
+            raise Overran
+
+    def _budget(self) -> Budget:
+        return Budget(self.policy.values, self.policy.frame, self.policy.depth)
+
+    def _results(self, head: dict[str, Any], body: bytes, seconds: float, count: int) -> list[Any | Raised]:
+        """Ask, and read the results: ``count`` of them, or fewer when the last one raised."""
+        reply, arrays = self._ask(head, body, seconds)
+        decoder = worker.Decoder(arrays, self._budget(), _plain)
+        try:
+            found = [
+                self._raised(result["error"]) if "error" in result else decoder.decode(result["value"])
+                for result in reply["results"]
+            ]
+        except (ValueError, LookupError, TypeError, RecursionError):
+            raise self._lied("with what cannot be read") from None
+        if len(found) > count or (len(found) < count and not (found and isinstance(found[-1], Raised))):
+            raise self._lied("with too many results or too few")
+        return found
+
+    def _raised(self, told: Any) -> Raised:
+        return Raised(
+            kind=_text(told["type"], 80),
+            kinds=tuple(_text(kind, 80) for kind in told["kinds"][:20]),
+            message=_text(told["message"], self.policy.text),
+            lines=tuple((_text(cell, 20), int(line), _text(name, 80)) for cell, line, name in told["lines"][:8]),
+        )
+
+    def _lied(self, how: str) -> Lied:
+        self.close()
+        return Lied(f"answered {how}")
+
+    def _died(self) -> Died:
+        try:
+            code = self._process.wait(timeout=1)
+        except subprocess.TimeoutExpired:  # the pipe is closed, but somebody is still there
+            self._process.kill()
+            code = self._process.wait()
+        number = -code if code < 0 else code - 128
+        if number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE):
+            return Died("crashed the interpreter (for instance by endless recursion)")
+        return Died("ended the interpreter")
+
+    # ----------------------------------------------------------------------------------------------- start
+
+    def _launch(self, *, isolated: bool) -> subprocess.Popen[bytes]:
+        with contextlib.ExitStack() as stack:
+            if isolated:
+                rules = stack.enter_context(bubblewrap.system_call_filter())
+                command, passed = [*bubblewrap.command(self.policy, rules), view.WORKER], [rules]
+            else:
+                command, passed = [sys.executable, "-I", "-S", worker.__file__], []
+            return subprocess.Popen(  # noqa: S603 - our own command line
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                env=bubblewrap.ENVIRONMENT,
+                cwd="/" if self._scratch is None else self._scratch.name,
+                pass_fds=passed,
+            )
+
+    def _did_not_start(self, trouble: Trouble) -> AutograderError:
+        self._process.kill()
+        assert self._process.stderr is not None
+        said = self._process.stderr.read(4096).decode(errors="replace").strip()
+        self.close()
+        return bubblewrap.refusal(said) or BrokenBox(f"The sandbox did not start: it {trouble}. {said[-500:]}".strip())
+
+
+def _text(told: Any, limit: int) -> str:
+    """Text from the box, cut to length, without the characters that would move a terminal's cursor or mirror a line."""
+    plain = "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in told)
+    return plain[:limit]
+
+
+def only_handles(value: Any) -> Handle:
+    """What may be sent into a box beside plain values: a handle that came from it."""
+    if isinstance(value, Handle):
+        return value
+    raise TypeError(f"a {type(value).__name__} cannot be sent to a notebook: send arrays, numbers or text")
+
+
+def _plain(handle: Handle) -> Handle:
+    return Handle(handle.number, _text(handle.description, 80))

@@ -1,0 +1,74 @@
+"""What a sandbox can see of this machine: the interpreter, the kit's own packages, and nothing else.
+
+The interpreter is shown at /python without its site-packages, and each package the kit depends on at /packages, so
+that no path inside says where anything lies outside, and nothing that happens to be installed here can be imported.
+"""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+import coursekit
+
+PACKAGES = "/packages"
+PYTHON = "/python"
+WORKER = "/worker.py"
+KIT = "backprop-course"
+
+
+@cache
+def interpreter() -> tuple[list[str], str]:
+    """The bubblewrap arguments that show the interpreter, and its path inside."""
+    base = Path(sys.base_prefix)
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    executable = Path(f"{PYTHON}/bin/{version}")
+    arguments = ["--ro-bind", str(Path(sys.executable).resolve()), str(executable)]
+    for kind in ("stdlib", "platstdlib"):
+        real = Path(sysconfig.get_path(kind, vars={"base": str(base), "platbase": str(base)}))
+        arguments += ["--ro-bind", str(real), f"{PYTHON}/{real.parent.name}/{version}"]
+    for hidden in ("site-packages", "dist-packages"):
+        if (Path(sysconfig.get_path("stdlib")) / hidden).is_dir():
+            arguments += ["--tmpfs", f"{PYTHON}/lib/{version}/{hidden}"]
+    shared = sysconfig.get_config_var("INSTSONAME") or ""
+    library = Path(sysconfig.get_config_var("LIBDIR") or "/usr/lib") / shared
+    if ".so" in shared and library.is_file():
+        arguments += ["--ro-bind", str(library), f"{PYTHON}/lib/{shared}"]
+    multiarch = sysconfig.get_config_var("MULTIARCH") or "none"
+    for folder in ("/lib64", f"/lib/{multiarch}", "/usr/lib64", f"/usr/lib/{multiarch}", "/etc/ld.so.cache"):
+        arguments += ["--ro-bind-try", folder, folder]
+    return arguments, str(executable)
+
+
+@cache
+def packages() -> tuple[tuple[Path, str], ...]:
+    """Each file or folder of the packages the kit depends on, and of the kit, with its name under /packages."""
+    from packaging.requirements import Requirement
+
+    found: dict[str, Path] = {"coursekit": Path(coursekit.__file__).parent}
+    wanted, done = [Requirement(line) for line in metadata.requires(KIT) or ()], set()
+    while wanted:
+        requirement = wanted.pop()
+        name = requirement.name.lower()
+        if name in done or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
+            continue
+        done.add(name)
+        distribution = metadata.distribution(name)
+        wanted += [Requirement(line) for line in distribution.requires or ()]
+        for top in {Path(path).parts[0] for path in distribution.files or ()}:
+            real = Path(str(distribution.locate_file(top)))
+            if not top.startswith(("..", "__pycache__")) and not top.endswith(".pth"):
+                found[top] = real
+    return tuple(sorted((real, top) for top, real in found.items()))
+
+
+def in_box() -> tuple[list[str], str]:
+    """The bubblewrap arguments that show all of it, read-only, and the interpreter's path inside."""
+    arguments, python = interpreter()
+    arguments = [*arguments, "--ro-bind", str(Path(__file__).with_name("worker.py")), WORKER]
+    for real, top in packages():
+        arguments += ["--ro-bind", str(real), f"{PACKAGES}/{top}"]
+    return arguments, python

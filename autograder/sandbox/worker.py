@@ -1,0 +1,326 @@
+"""The part that runs inside the sandbox: it executes statements and answers calls, and judges nothing.
+
+One file that needs the standard library and numpy. The grader takes :class:`Encoder` and :class:`Decoder` from here
+too, so that both ends speak one language:
+
+    frame    8 bytes: length of the head, length of the body; then both
+    head     JSON; {"id": n, ...} from the grader, and an answer with the same id back
+    body     the bytes of all arrays, one after the other
+    value    null, true, 7, 0.5, "text", and tagged:
+             {"a": [dtype, shape, offset]}   array, its bytes in the body
+             {"t": [...]} {"l": [...]} {"d": [[key, value], ...]}   tuple, list, dict
+             {"h": [number, description]}    handle: something that stays in the box
+
+Nothing is ever unpickled, and no length is believed before it is checked.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import struct
+import sys
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+HEADER = struct.Struct(">II")
+ARRAY_KINDS = "biufc"
+MAX_DIMENSIONS = 32
+
+
+class WireError(ValueError):
+    """A value that cannot be sent, or a message that breaks the rules above."""
+
+
+@dataclass(frozen=True)
+class Handle:
+    """Something that stays in the box: its number there, and what it is in a few words."""
+
+    number: int
+    description: str
+
+
+@dataclass
+class Budget:
+    """What one message may still hold; counted down while it is read or written."""
+
+    values: int
+    size: int
+    depth: int
+
+    def spend(self, size: int, level: int) -> None:
+        """Take one value of ``size`` bytes at nesting ``level``; raises WireError when that is too much."""
+        self.values -= 1
+        self.size -= size
+        if self.values < 0 or self.size < 0 or level > self.depth:
+            raise WireError("the message is too large or too deeply nested")
+
+
+# ---------------------------------------------------------------------------------------------- values
+
+
+class Encoder:
+    """Turns values into JSON and a body of array bytes, within a budget.
+
+    Containers nested deeper than ``by_value``, and everything that is no plain value, become the handle that ``keep``
+    gives. An array that occurs twice is sent once.
+    """
+
+    def __init__(self, budget: Budget, keep: Callable[[Any], Handle], by_value: int) -> None:
+        self.body = bytearray()
+        self._budget, self._keep, self._by_value = budget, keep, by_value
+        self._sent: dict[int, tuple[int, Any]] = {}
+
+    def encode(self, value: Any, level: int = 0) -> Any:
+        """The JSON for ``value``. Raises WireError when the budget is spent."""
+        import numpy as np
+
+        kind = type(value)
+        if isinstance(value, (np.ndarray, np.generic)):
+            return self._array(value, np.asarray(value), level)
+        self._budget.spend(len(value) if kind is str else 8, level)
+        if value is None or kind in (bool, float, str) or (kind is int and value.bit_length() <= 64):
+            return value
+        if level >= self._by_value or kind not in (tuple, list, dict):
+            return self._handle(value)
+        if kind is dict:
+            return {"d": [[self.encode(k, level + 1), self.encode(v, level + 1)] for k, v in value.items()]}
+        return {"t" if kind is tuple else "l": [self.encode(item, level + 1) for item in value]}
+
+    def _array(self, value: Any, plain: Any, level: int) -> Any:
+        if plain.dtype.kind not in ARRAY_KINDS or plain.dtype.itemsize > 16 or plain.ndim > MAX_DIMENSIONS:
+            self._budget.spend(8, level)
+            return self._handle(value)
+        plain = plain.astype(plain.dtype.newbyteorder("="), copy=False)
+        known = id(value) in self._sent
+        self._budget.spend(0 if known else plain.nbytes, level)
+        if not known:
+            self._sent[id(value)] = len(self.body), value  # the value too, lest its id be given to another
+            self.body += plain.tobytes()
+        return {"a": [plain.dtype.str, list(plain.shape), self._sent[id(value)][0]]}
+
+    def _handle(self, value: Any) -> Any:
+        kept = self._keep(value)
+        return {"h": [kept.number, kept.description]}
+
+
+class Decoder:
+    """Turns JSON and a body back into values, each array a copy of its own, within a budget.
+
+    ``find`` turns a handle into what stands for it on this side.
+    """
+
+    def __init__(self, body: bytes, budget: Budget, find: Callable[[Handle], Any]) -> None:
+        self._body, self._budget, self._find = body, budget, find
+
+    def decode(self, tree: Any, level: int = 0) -> Any:
+        """The value that ``tree`` stands for. Raises WireError for anything that breaks the rules."""
+        self._budget.spend(8, level)
+        if tree is None or isinstance(tree, (bool, int, float, str)):
+            return tree
+        if not (isinstance(tree, dict) and len(tree) == 1):
+            raise WireError("a value without a tag")
+        [(tag, content)] = tree.items()
+        if not isinstance(content, list):
+            raise WireError("a tag without its list")
+        if tag == "a" and len(content) == 3:
+            return self._array(*content)
+        if tag == "h" and len(content) == 2 and type(content[0]) is int and isinstance(content[1], str):
+            return self._find(Handle(*content))
+        if tag in ("t", "l"):
+            items = [self.decode(item, level + 1) for item in content]
+            return tuple(items) if tag == "t" else items
+        if tag == "d":
+            return dict(self._pair(item, level + 1) for item in content)
+        raise WireError("a value with an unknown tag")
+
+    def _array(self, name: Any, shape: Any, offset: Any) -> Any:
+        import numpy as np
+
+        if not (isinstance(name, str) and len(name) <= 4 and name[1:2] in tuple(ARRAY_KINDS) and name[2:].isdigit()):
+            raise WireError("an array of a type that is not allowed")
+        if not (isinstance(shape, list) and len(shape) <= MAX_DIMENSIONS):
+            raise WireError("an array without a shape")
+        if not all(type(n) is int and 0 <= n < 1 << 40 for n in [*shape, offset]):
+            raise WireError("an array with an impossible shape")
+        try:
+            dtype = np.dtype(name)
+        except TypeError as error:
+            raise WireError("an array of a type that does not exist") from error
+        count = math.prod(shape)
+        if offset + count * dtype.itemsize > len(self._body):
+            raise WireError("an array that reaches past its message")
+        self._budget.spend(count * dtype.itemsize, 0)
+        found = np.frombuffer(self._body, dtype, count, offset).reshape(shape).copy()
+        return found if shape else found[()]
+
+    def _pair(self, item: Any, level: int) -> tuple[Any, Any]:
+        if not (isinstance(item, list) and len(item) == 2):
+            raise WireError("a dict that is none")
+        key, value = self.decode(item[0], level), self.decode(item[1], level)
+        try:
+            hash(key)
+        except TypeError as error:
+            raise WireError("a dict with a key that cannot be one") from error
+        return key, value
+
+
+# --------------------------------------------------------------------------- what only the box itself does
+
+
+class Notebook:
+    """The student's namespace, and whatever of it the grader holds a handle to."""
+
+    def __init__(self) -> None:
+        self.module = ModuleType("__main__")
+        self.kept: dict[int, Any] = {}
+
+    def keep(self, value: Any) -> Handle:
+        """Hold on to ``value`` until the grader says ``forget``."""
+        number = len(self.kept) + 1
+        self.kept[number] = value
+        return Handle(number, describe(value))
+
+    def find(self, handle: Handle) -> Any:
+        """What the grader means by ``handle``."""
+        return self.kept[handle.number]
+
+    def execute(self, source: str, cell: int, line: int) -> None:
+        """Run one top-level statement as if it stood at this line of this cell."""
+        code = compile("\n" * (line - 1) + source, f"<cell {cell}>", "exec", dont_inherit=True)
+        exec(code, self.module.__dict__)  # noqa: S102 - this is what the box is for
+
+    def perform(self, encoder: Encoder, what: str, target: Any, name: str, args: Any, kwargs: Any) -> Any:
+        """One step of a request: call a function or method, get or set an attribute, or fetch what a handle holds."""
+        if what == "fetch":
+            value = target
+        elif what == "get":
+            value = getattr(target, name)
+        elif what == "set":
+            value = setattr(target, name, *args)  # type: ignore[func-returns-value]
+        else:
+            value = (self.module.__dict__[name] if target is None else getattr(target, name))(*args, **kwargs)
+        return encoder.encode(value)
+
+
+def describe(value: Any) -> str:
+    """What ``value`` is, in a few words: "a tuple of 4", "a numpy array of dtype object"."""
+    kind = type(value)
+    name = str(getattr(kind, "__name__", "object"))[:60]
+    if kind in (tuple, list, dict):
+        return f"a {name} of {len(value)}"
+    if kind.__module__ == "numpy" and hasattr(value, "dtype"):
+        return f"a numpy array of dtype {value.dtype}"[:80]
+    return f"a {name}"
+
+
+def explain(error: BaseException, limit: int) -> dict[str, Any]:
+    """An exception as plain data: its type, its message, and where in the notebook it came from."""
+    try:
+        message = str(error)[:limit]
+    except BaseException:  # noqa: BLE001 - a message of the student's own may raise anything
+        message = ""
+    lines: list[list[Any]] = []
+    trace = error.__traceback__
+    while trace is not None and len(lines) < 200:
+        code = trace.tb_frame.f_code
+        if code.co_filename.startswith("<cell "):
+            lines.append([code.co_filename[1:-1], trace.tb_lineno or 0, code.co_name])
+        trace = trace.tb_next
+    if isinstance(error, SyntaxError) and str(error.filename).startswith("<cell "):
+        message = str(error.msg)[:limit]
+        lines.append([str(error.filename)[1:-1], error.lineno or 0, ""])
+    kinds = [str(base.__name__)[:80] for base in type(error).__mro__ if base is not object]
+    return {"type": kinds[0], "kinds": kinds[:20], "message": message, "lines": lines[-8:]}
+
+
+def seal(limits: dict[str, int]) -> None:
+    """Limit this process before anything of the student's runs; a hard limit cannot be raised again."""
+    import resource
+
+    for name, value in limits.items():
+        which = getattr(resource, name)
+        hard = resource.getrlimit(which)[1]
+        allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(which, (allowed, allowed))
+
+
+def requests(source: int) -> Iterator[tuple[dict[str, Any], bytes]]:
+    """The grader's requests; ends when the grader does."""
+
+    def exactly(count: int) -> bytes:
+        parts = []
+        while count:
+            part = os.read(source, min(count, 1 << 20))
+            if not part:
+                os._exit(0)
+            parts.append(part)
+            count -= len(part)
+        return b"".join(parts)
+
+    while True:
+        head, body = HEADER.unpack(exactly(HEADER.size))
+        yield json.loads(exactly(head)), exactly(body)
+
+
+def answer(sink: int, head: dict[str, Any], body: bytes = b"") -> None:
+    """Write one frame."""
+    text = json.dumps(head).encode()
+    frame = memoryview(HEADER.pack(len(text), len(body)) + text + body)
+    while frame:
+        frame = frame[os.write(sink, frame) :]
+
+
+def main() -> None:
+    """Answer the grader's requests until its end of the pipe closes."""
+    source, sink = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    stream = requests(source)
+    start, _ = next(stream)
+    seal(start["limits"])
+    sys.path.extend(start["paths"])
+    sys.setrecursionlimit(start["recursion"])
+    import numpy as np  # noqa: F401 - loaded now, within the limits, before the first call
+
+    answer(sink, {"id": start["id"], "ready": True})
+    for stream_number in (0, 1, 2):  # whatever is printed goes nowhere, and no one can fill a pipe
+        os.dup2(nothing, stream_number)
+    serve(stream, sink, start)
+
+
+def serve(stream: Iterator[tuple[dict[str, Any], bytes]], sink: int, start: dict[str, Any]) -> None:
+    """Answer request after request."""
+    notebook = Notebook()
+    sys.modules["__main__"] = notebook.module
+
+    def budget() -> Budget:
+        return Budget(start["values"], start["frame"], start["depth"])
+
+    def attempt(act: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
+        try:
+            return {"value": act(*arguments)}
+        except BaseException as error:  # noqa: BLE001 - SystemExit and its like included
+            return {"error": explain(error, start["text"])}
+
+    for head, received in stream:
+        encoder = Encoder(budget(), notebook.keep, by_value=1)
+        results = []
+        if head["op"] == "execute":
+            results.append(attempt(notebook.execute, head["source"], head["cell"], head["line"]))
+        elif head["op"] == "forget":
+            notebook.kept.clear()
+        else:
+            for step in Decoder(received, budget(), notebook.find).decode(head["steps"]):
+                results.append(attempt(notebook.perform, encoder, *step))
+                if "error" in results[-1]:
+                    break
+        answer(sink, {"id": head["id"], "results": results}, bytes(encoder.body))
+
+
+if __name__ == "__main__":
+    main()

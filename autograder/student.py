@@ -1,0 +1,176 @@
+"""The student's notebook as a hidden test sees it: functions that answer, and failures that explain themselves.
+
+The box behind it is started when first needed, and started anew after a function has hung, crashed or otherwise ended
+it. Such a function is not called again: each of its tests gets the same sentence at once.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from autograder.answers import Answers
+from autograder.notebook import Problem, old_habits
+from autograder.sandbox import POLICY, Box, Overran, Raised, Trouble
+from autograder.slicing import defines, slice_for
+from autograder.verdicts import CallFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from autograder.notebook import Notebook, Statement
+    from autograder.sandbox import Policy, Step
+
+
+class Student(Answers):
+    """A student's notebook that answers calls from within a box.
+
+    Args:
+        notebook: what they handed in.
+        names: the graded functions and classes; only what these need is executed.
+        policy: the limits of the box.
+        isolated: False runs their code as a plain process, for code one trusts.
+    """
+
+    def __init__(
+        self, notebook: Notebook, names: Iterable[str], policy: Policy = POLICY, *, isolated: bool = True
+    ) -> None:
+        self.problems: list[Problem] = []
+        self._notebook = notebook
+        self._policy = policy
+        self._isolated = isolated
+        self._statements = slice_for(notebook.statements, names)
+        self._box: Box | None = None
+        self._skipped: set[int] = set()
+        self._fatal: dict[str, str] = {}
+        self._spent: dict[str, float] = {}
+
+    def close(self) -> None:
+        """End the box."""
+        if self._box is not None:
+            self._box.close()
+            self._box = None
+
+    def forget(self) -> None:
+        """Let go of everything that tests hold in the box: called between two tests."""
+        if self._box is not None:
+            try:
+                self._box.forget()
+            except Trouble:
+                self.close()
+
+    def _perform(self, steps: Sequence[Step]) -> list[Any]:
+        function = self._label(steps)
+        if any(step.do == "call" and step.target is None for step in steps):
+            self._must_be_defined(function)
+        if function in self._fatal:
+            raise CallFailed(function, self._fatal[function])
+        if self._spent.get(function, 0.0) > self._policy.function_seconds:
+            told = f"{function} took more than {self._policy.function_seconds:g} s over all of its tests."
+            raise CallFailed(function, told, "Look for work that is done again and again.")
+        box = self._running_box(steps)
+        started = time.monotonic()
+        try:
+            results = box.perform(steps)
+        except Trouble as trouble:
+            self._box = None
+            self._fatal[function] = f"{function} {trouble}."
+            raise CallFailed(function, self._fatal[function]) from None
+        finally:
+            self._spent[function] = self._spent.get(function, 0.0) + time.monotonic() - started
+        if isinstance(results[-1], Raised):
+            raise self._explained(function, results[-1])
+        return results
+
+    # ----------------------------------------------------------------------------------------- the box
+
+    def _running_box(self, steps: Sequence[Step]) -> Box:
+        if self._box is None:
+            if any(step.target is not None for step in steps):
+                raise CallFailed(self._label(steps), "What it needs was lost when the interpreter ended.")
+            self._box = self._loaded_box()
+        return self._box
+
+    def _loaded_box(self) -> Box:
+        """A box in which the needed statements have been executed, but for those that cannot be."""
+        deadline = time.monotonic() + self._policy.load_seconds
+        while True:
+            box = Box(self._policy, isolated=self._isolated)
+            try:
+                for statement in self._statements:
+                    if statement.position not in self._skipped:
+                        if time.monotonic() > deadline:
+                            raise Overran("was not run: the notebook had used up the time for its definitions")
+                        self._execute(box, statement)
+            except Trouble as trouble:
+                box.close()
+                self._skip(statement, f"this statement {trouble}")
+            except BaseException:
+                box.close()
+                raise
+            else:
+                return box
+
+    def _execute(self, box: Box, statement: Statement) -> None:
+        raised = box.execute(statement)
+        if raised is not None:
+            line = next(
+                (n for cell, n, _ in reversed(raised.lines) if cell == f"cell {statement.cell}"), statement.line
+            )
+            self._skip(statement, f"{raised.kind}: {raised.message}".rstrip(": "), line)
+
+    def _skip(self, statement: Statement, message: str, line: int | None = None) -> None:
+        self._skipped.add(statement.position)
+        self.problems.append(Problem(message, statement.cell, line or statement.line))
+
+    # ------------------------------------------------------------------------------------- explanations
+
+    @staticmethod
+    def _label(steps: Sequence[Step]) -> str:
+        """What a step calls, as a student would name it: "affine_forward", "Network.loss"."""
+        step = next((step for step in reversed(steps) if step.do == "call"), steps[-1])
+        if step.target is None:
+            return step.name
+        kind = step.target.description.removeprefix("a ")
+        return f"{kind}.{step.name}" if step.name else kind
+
+    def _must_be_defined(self, function: str) -> None:
+        name = function.split(".")[0]
+        statement = defines(self._notebook.statements, name)
+        if statement is None:
+            spoiled = self._notebook.problem_with(name)
+            if spoiled is not None:
+                raise CallFailed(function, f"{name} cannot be read: {spoiled}", "Correct that cell and run it again.")
+            hint = "Was its cell deleted, or the function renamed?"
+            raise CallFailed(function, f"{name} is not defined in {self._notebook.name}.ipynb.", hint)
+        if statement.position in self._skipped:
+            problem = next(p for p in self.problems if p.cell == statement.cell)
+            raise CallFailed(function, f"{name} could not be defined: {problem}.")
+
+    def _explained(self, function: str, raised: Raised) -> CallFailed:
+        where = f" ({_place(raised)})" if raised.lines else ""
+        inner = raised.lines[-1][2] if raised.lines else ""
+        if "NotImplementedError" in raised.kinds:
+            if inner in ("", function.split(".")[-1]):
+                return CallFailed(function, f"{function} is not written yet{where}.")
+            return CallFailed(function, f"{function} calls {inner}, which is not written yet{where}.")
+        if "MemoryError" in raised.kinds:
+            limit = self._policy.memory >> 20
+            return CallFailed(function, f"{function} ran out of memory{where}: {limit} MiB is all it may use.")
+        if raised.kind == "SystemExit":
+            return CallFailed(function, f"{function} ends the program{where} instead of returning.")
+        if raised.kind == "WireError":
+            return CallFailed(function, f"{function} returned more than can be taken.")
+        said = f"{raised.kind}: {raised.message}".rstrip(": ")
+        hints = old_habits(self._source_of(function)) if raised.kind in ("NameError", "AttributeError") else []
+        hints += [f"{problem}" for problem in self.problems] if raised.kind == "NameError" else []
+        return CallFailed(function, f"{function} raised {said}{where}.", " ".join(hints))
+
+    def _source_of(self, function: str) -> str:
+        statement = defines(self._notebook.statements, function.split(".")[0])
+        return statement.source if statement else ""
+
+
+def _place(raised: Raised) -> str:
+    cell, line, _ = raised.lines[-1]
+    return f"{cell}, line {line}"

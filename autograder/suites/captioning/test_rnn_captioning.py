@@ -1,0 +1,215 @@
+"""The hidden suite of ``rnn_captioning``. A test's docstring is the line that the student reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from autograder.judging import Layer, Model, question
+
+if TYPE_CHECKING:
+    from autograder.answers import Answers
+    from autograder.judging import Judge
+
+# Sizes are different primes, so that no transposition and no broadcast goes unseen. Weights of half the size of the
+# inputs keep tanh where its derivative can be told from 0 and from 1.
+WEIGHT = 0.5
+
+STEP = Layer("rnn_step_forward", "rnn_step_backward", ("next_h",), ("dx", "dprev_h", "dWx", "dWh", "db"))
+SEQUENCE = Layer("rnn_forward", "rnn_backward", ("h",), ("dx", "dh0", "dWx", "dWh", "db"))
+EMBEDDING = Layer("word_embedding_forward", "word_embedding_backward", ("out",), ("dW",))
+PARAMS = ("W_proj", "b_proj", "W_embed", "Wx", "Wh", "b", "W_vocab", "b_vocab")
+
+
+def step_inputs(judge: Judge, N: int = 3, D: int = 5, H: int = 7) -> dict[str, np.ndarray]:
+    return {"x": judge.normal(N, D), "prev_h": judge.normal(N, H), **weights(judge, D, H)}
+
+
+def sequence_inputs(judge: Judge, N: int = 2, T: int = 3, D: int = 5, H: int = 7) -> dict[str, np.ndarray]:
+    return {"x": judge.normal(N, T, D), "h0": judge.normal(N, H), **weights(judge, D, H)}
+
+
+def weights(judge: Judge, D: int, H: int) -> dict[str, np.ndarray]:
+    scales = {"Wx": (D, H), "Wh": (H, H), "b": (H,)}
+    return {name: judge.normal(*shape, scale=WEIGHT) for name, shape in scales.items()}
+
+
+def embedding_inputs(judge: Judge, N: int = 3, T: int = 5, V: int = 7, D: int = 2) -> dict[str, np.ndarray]:
+    return {"x": judge.rng.integers(V, size=(N, T)), "W": judge.normal(V, D)}
+
+
+# ---------------------------------------------------------------------------------------------------- one step
+
+
+@question("rnn_step_forward", weight=3)
+def test_step_forward(judge: Judge) -> None:
+    """next_h is tanh(x Wx + prev_h Wh + b)."""
+    judge.forward(STEP, step_inputs(judge))
+
+
+@question("rnn_step_forward")
+def test_step_forward_of_size_one(judge: Judge) -> None:
+    """A minibatch, an input or a hidden state of size one works too."""
+    for sizes in ({"N": 1}, {"D": 1}, {"H": 1}):
+        judge.forward(STEP, step_inputs(judge, **sizes))
+
+
+@question("rnn_step_backward")
+@pytest.mark.parametrize("gradient", STEP.gradients)
+def test_step_backward(judge: Judge, gradient: str) -> None:
+    """{gradient} is the gradient of your own rnn_step_forward."""
+    judge.gradients(STEP, step_inputs(judge), [gradient])
+
+
+@question("rnn_step_backward")
+def test_step_backward_at_the_edges(judge: Judge) -> None:
+    """All gradients hold for sizes of one, and are zero where the upstream gradient is."""
+    for sizes in ({"N": 1}, {"D": 1}, {"H": 1}):
+        judge.gradients(STEP, step_inputs(judge, **sizes))
+    judge.zero_gradients(STEP, step_inputs(judge))
+
+
+# ---------------------------------------------------------------------------------------------------- a sequence
+
+
+@question("rnn_forward", weight=3)
+def test_sequence_forward(judge: Judge) -> None:
+    """h holds the hidden states of all time steps, each computed from the one before."""
+    judge.forward(SEQUENCE, sequence_inputs(judge))
+
+
+@question("rnn_forward")
+def test_sequence_forward_of_length_one(judge: Judge) -> None:
+    """Sequences of one step and of many work, and so do sizes of one."""
+    for sizes in ({"T": 11}, {"T": 1}, {"N": 1}, {"D": 1}, {"H": 1}):
+        judge.forward(SEQUENCE, sequence_inputs(judge, **sizes))
+
+
+@question("rnn_backward")
+@pytest.mark.parametrize("gradient", SEQUENCE.gradients)
+def test_sequence_backward(judge: Judge, gradient: str) -> None:
+    """{gradient} is the gradient of your own rnn_forward, through all time steps."""
+    judge.gradients(SEQUENCE, sequence_inputs(judge), [gradient])
+
+
+@question("rnn_backward")
+def test_sequence_backward_at_the_edges(judge: Judge) -> None:
+    """All gradients hold for one time step and for sizes of one, and are zero where the upstream gradient is."""
+    for sizes in ({"T": 2, "N": 1}, {"T": 1}, {"D": 1}, {"H": 1}):
+        judge.gradients(SEQUENCE, sequence_inputs(judge, **sizes))
+    judge.zero_gradients(SEQUENCE, sequence_inputs(judge))
+
+
+# ------------------------------------------------------------------------------------------------ word vectors
+
+
+@question("word_embedding_forward", weight=3)
+def test_embedding_forward(judge: Judge) -> None:
+    """out[n, t] is the vector of word x[n, t]."""
+    judge.forward(EMBEDDING, embedding_inputs(judge))
+
+
+@question("word_embedding_forward")
+def test_embedding_forward_of_size_one(judge: Judge) -> None:
+    """One caption, one word and vectors of length one work too."""
+    for sizes in ({"N": 1}, {"T": 1}, {"D": 1}):
+        judge.forward(EMBEDDING, embedding_inputs(judge, **sizes))
+
+
+@question("word_embedding_backward", weight=3)
+def test_embedding_backward(judge: Judge) -> None:
+    """dW adds up the gradients of every place where a word occurs."""
+    judge.gradients(EMBEDDING, embedding_inputs(judge))
+
+
+@question("word_embedding_backward")
+def test_embedding_backward_of_absent_words(judge: Judge) -> None:
+    """Words that do not occur get a gradient of zero, whatever the sizes; words that do, theirs."""
+    for sizes in ({"V": 31}, {"V": 5, "N": 1, "T": 7}, {"D": 1}):
+        judge.gradients(EMBEDDING, embedding_inputs(judge, **sizes))
+
+
+# --------------------------------------------------------------------------------------------------- the model
+
+
+def model_of(words: int, *special: str, D: int = 5, W: int = 3, H: int = 7) -> Model:
+    """A model with ``words`` words, of which the ``special`` ones come first."""
+    names = (*special, *(f"word{number}" for number in range(words - len(special))))
+    vocabulary = {name: index for index, name in enumerate(names)}
+    sizes = {"input_dim": D, "wordvec_dim": W, "hidden_dim": H}
+    return Model("CaptioningRNN", {"word_to_idx": vocabulary, **sizes, "cell_type": "rnn", "dtype": "float64"})
+
+
+def params_of(judge: Judge, model: Model, scale: float = WEIGHT) -> dict[str, np.ndarray]:
+    options = model.options
+    V, D, W, H = (len(options["word_to_idx"]), *(options[f"{name}_dim"] for name in ("input", "wordvec", "hidden")))
+    shapes = ((D, H), (H,), (V, W), (W, H), (H, H), (H,), (H, V), (V,))
+    return {name: judge.normal(*shape, scale=scale) for name, shape in zip(PARAMS, shapes, strict=True)}
+
+
+def captions_of(judge: Judge, N: int, length: int, V: int) -> np.ndarray:
+    """Captions of different lengths, filled up with <NULL>, which is word 0."""
+    captions = judge.rng.integers(3, V, size=(N, length))
+    captions[:, 0] = 1
+    for row, end in enumerate(judge.rng.integers(2, length, size=N - 1)):
+        captions[row, end] = 2
+        captions[row, end + 1 :] = 0
+    return captions
+
+
+MODEL = model_of(11, "<NULL>", "<START>", "<END>")
+
+
+@question("CaptioningRNN.loss", weight=4)
+def test_loss(judge: Judge) -> None:
+    """The loss is that of the next words, summed over time, averaged over the minibatch, without <NULL>."""
+    for N, length in ((3, 6), (1, 3)):
+        features = judge.normal(N, 5)
+        judge.loss(MODEL, params_of(judge, MODEL), (features, captions_of(judge, N, length, 11)))
+
+
+@question("CaptioningRNN.loss")
+@pytest.mark.parametrize("parameter", PARAMS)
+def test_loss_gradients(judge: Judge, parameter: str) -> None:
+    """grads['{parameter}'] is the gradient of your own loss."""
+    arguments = judge.normal(2, 5), captions_of(judge, 2, 5, 11)
+    judge.loss_gradient(MODEL, params_of(judge, MODEL), arguments, parameter)
+
+
+@question("CaptioningRNN.sample", weight=3)
+def test_sample(judge: Judge) -> None:
+    """Each word is the likeliest after the one before, the first is the likeliest after <START>."""
+    for _ in range(4):
+        check_samples(judge, model_of(13, "<NULL>", "<START>", "<END>"), N=5, max_length=7)
+
+
+@question("CaptioningRNN.sample")
+def test_sample_of_other_sizes(judge: Judge) -> None:
+    """A single picture, a single word, and a vocabulary without <END> or in another order work too."""
+    words = ("<NULL>", "<START>", "<END>")
+    check_samples(judge, model_of(13, *words), N=1, max_length=11)
+    check_samples(judge, model_of(13, *words), N=3, max_length=1)
+    check_samples(judge, model_of(13, "<NULL>", "<START>"), N=3, max_length=7)
+    check_samples(judge, model_of(13, "<END>", "some", "<NULL>", "<START>"), N=3, max_length=7)
+
+
+def check_samples(judge: Judge, model: Model, N: int, max_length: int) -> None:
+    """Compare captions up to <END>: whether one goes on after it makes no difference."""
+    features, params = judge.normal(N, 5), params_of(judge, model, scale=1.5)
+    end = model.options["word_to_idx"].get("<END>")
+
+    def sample(who: Answers) -> Any:
+        thing = getattr(who, model.name)(**model.options)
+        thing.set("params", params)
+        return thing.call("sample", features, max_length)
+
+    def up_to_end(captions: Any) -> Any:
+        if not isinstance(captions, np.ndarray) or captions.shape != right.shape:
+            return captions
+        after = np.cumsum(right == end, axis=1) > (right == end)
+        return np.where(after, 0, captions)
+
+    right = sample(judge.reference)
+    judge.same("captions", up_to_end(right), lambda who: up_to_end(sample(who)))

@@ -1,0 +1,132 @@
+"""What a person sees in the terminal: tables of grades, explanations, a progress bar."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from autograder.outcomes import Outcome, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from autograder.outcomes import NotebookResult, Report, SubmissionResult
+
+MARKS = {Outcome.PASSED: ("✓", "green"), Outcome.FAILED: ("✗", "red"), Outcome.NOT_JUDGED: ("?", "yellow")}
+STATUS_STYLE = {Status.GRADED: "green", Status.PARTLY: "yellow", Status.UNREADABLE: "red"}
+
+
+def watched(results: Iterable[SubmissionResult], total: int, console: Console) -> Iterator[SubmissionResult]:
+    """Pass results on while a bar shows how many there are; where there is no terminal, a line for each."""
+    if not console.is_terminal:
+        for number, result in enumerate(results, start=1):
+            score = f"{result.score:g}/{result.max_score:g}"
+            console.print(f"{number}/{total} {result.student}: {result.status}, {score}", markup=False, highlight=False)
+            yield result
+        return
+    columns = (
+        TextColumn("grading"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[last]}", markup=False),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("grading", total=total, last="")
+        for result in results:
+            progress.update(task, advance=1, last=result.student[:30])
+            yield result
+
+
+def show(report: Report, console: Console) -> None:
+    """The report as a table: each question of one submission with its explanation, or a line for each of many."""
+    if len(report.submissions) == 1:
+        show_submission(report.submissions[0], console)
+    else:
+        show_class(report.submissions, console)
+
+
+def show_class(submissions: Sequence[SubmissionResult], console: Console) -> None:
+    """A line for each submission: its status, a mark for each question, its score, and the first thing to know."""
+    table = Table(box=None, padding=(0, 1), header_style="bold")
+    table.add_column("student")
+    table.add_column("status")
+    table.add_column("questions", no_wrap=True)
+    table.add_column("score", justify="right", no_wrap=True)
+    table.add_column("what to know", overflow="fold")
+    for submission in submissions:
+        marks = Text()
+        for question in (q for notebook in submission.notebooks for q in notebook.questions):
+            marks.append(*MARKS[question.outcome])
+        table.add_row(
+            Text(submission.student),
+            Text(submission.status, STATUS_STYLE[submission.status]),
+            marks,
+            f"{submission.score:g} / {submission.max_score:g}",
+            Text(_first_thing(submission)),
+        )
+    console.print(table)
+    console.print(Text("✓ passed   ✗ failed   ? not judged", "dim"))
+
+
+def show_submission(submission: SubmissionResult, console: Console) -> None:
+    """Every question of one submission, and why it did not get its points."""
+    for notebook in submission.notebooks:
+        _show_notebook(notebook, console)
+    score = f"{submission.score:g} of {submission.max_score:g} points"
+    console.print(Text(f"{submission.student}: {submission.status}, {score}, {submission.seconds:.2f} s", "bold"))
+
+
+def show_failures(submissions: Iterable[SubmissionResult], console: Console) -> bool:
+    """Say loudly where the grader itself failed; returns whether it did."""
+    failed = [submission for submission in submissions if submission.failure]
+    for submission in failed:
+        told = f"{submission.student}: {submission.failure}"
+        console.print(Panel(Text(told), title="the grader itself failed; this is no grade", style="red"))
+    return bool(failed)
+
+
+def _show_notebook(notebook: NotebookResult, console: Console) -> None:
+    table = Table(title=f"{notebook.notebook}  (seed {notebook.seed})", title_justify="left", header_style="bold")
+    table.add_column("question", no_wrap=True)
+    table.add_column("points", justify="right", no_wrap=True)
+    table.add_column("what was found", overflow="fold")
+    for question in notebook.questions:
+        mark, style = MARKS[question.outcome]
+        told = question.explanation
+        found = Text()
+        if told is None:
+            remarks = dict.fromkeys(test.remark for test in question.tests if test.remark)
+            found.append("right" if question.judged_with == "own" else f"right (judged by {question.judged_with})")
+            found.append("".join(f"\n{remark}" for remark in remarks), "dim")
+        else:
+            found.append(f"{told.title}\n", "dim")
+            found.append(told.rationale or told.cause)
+            if told.hint:
+                found.append(f"\n→ {told.hint}", "cyan")
+        table.add_row(
+            Text(f"{mark} {question.question}", style), f"{question.points:g} / {question.max_points:g}", found
+        )
+    console.print(table)
+    for problem in notebook.problems:
+        console.print(Text(f"! {problem}", "yellow"))
+
+
+def _first_thing(submission: SubmissionResult) -> str:
+    """What an instructor looks for: the first problem, else the first known mistake, else the first rationale."""
+    problems = [problem for notebook in submission.notebooks for problem in notebook.problems]
+    told = [
+        question.explanation
+        for notebook in submission.notebooks
+        for question in notebook.questions
+        if question.explanation
+    ]
+    known = [test.misconception for test in told if test.misconception]
+    others = [(test.rationale or test.cause).splitlines()[0] for test in told]
+    return next(iter(problems + known + others), "")

@@ -1,0 +1,272 @@
+"""Visible checks: one line in a cell of a notebook, a table of what is right and where to look, an error if not.
+
+A check knows a small case that stands in the notebook, or the numeric gradient of the student's own forward pass.
+It never knows a solution. The random numbers that it draws are the same in every run.
+"""
+
+from __future__ import annotations
+
+import html
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+
+import numpy as np
+
+from coursekit.errors import CheckFailed
+from coursekit.gradcheck import LIMITS, STEP, Comparison, compare, numeric_gradients
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from coursekit.captioning import CaptioningModel, Floats, Integers
+
+Function: TypeAlias = "Callable[..., Any]"
+
+# A local variable called __tracebackhide__ keeps a function out of the traceback that Jupyter shows. So a student
+# whose code raises an error sees that code, and not ours.
+
+# A forward pass that computes in float32 is differentiated with a step that its rounding does not drown. Measured on
+# the networks of `gradcheck`: the error is then 3e-5 typically, 2e-3 at worst.
+_SINGLE_STEP, _SINGLE_LIMIT = 1e-2, 5e-3
+
+_RIGHT, _WRONG = "#1a8f4c", "#d1453b"
+
+
+def check_values(function: Function, inputs: Mapping[str, object], **expected: object) -> None:
+    """Check what a function returns on a small case.
+
+    Args:
+        function: The student's function. It is called with the inputs in their order.
+        inputs: Its arguments by name.
+        expected: Its outputs by name, in their order. What it returns beyond them, as a cache, is not looked at.
+
+    Raises:
+        CheckFailed: An output is wrong, or the function is not written yet.
+    """
+    __tracebackhide__ = True
+    report = _Report(_name(function))
+    returned = _call(function, inputs, report)
+    outputs = returned if isinstance(returned, tuple) else (returned,)
+    if len(outputs) < len(expected):
+        _refuse(f"{report.title} returned {len(outputs)} values; {', '.join(expected)} are expected.")
+    for (name, right), output in zip(expected.items(), outputs, strict=False):
+        report.add(compare(name, output, right))
+    report.conclude()
+
+
+def check_gradients(forward: Function, backward: Function, **inputs: object) -> None:
+    """Check a backward pass against the numeric gradients of its forward pass.
+
+    The forward pass returns its outputs and, last, a cache. The backward pass takes the upstream gradients of the
+    outputs and the cache, and returns the gradients of all inputs that are not integers.
+
+    Args:
+        forward: The student's forward pass.
+        backward: The student's backward pass.
+        inputs: The arguments of the forward pass, in their order: a shape, to be filled with random numbers, or
+            an array.
+
+    Raises:
+        CheckFailed: A gradient is wrong, or one of the functions is not written yet.
+    """
+    __tracebackhide__ = True
+    rng = np.random.default_rng(0)
+    report = _Report(_name(backward))
+    values = {
+        name: np.asarray(0.5 * rng.standard_normal(value) if isinstance(value, tuple) else value)
+        for name, value in inputs.items()
+    }
+    wrt = [name for name, value in values.items() if not np.issubdtype(value.dtype, np.integer)]
+
+    *outputs, cache = _forward(forward, values, report)
+    upstream = [np.asarray(rng.standard_normal(np.shape(output))) for output in outputs]
+    arguments = {f"upstream gradient {place}": each for place, each in enumerate(upstream, 1)}
+    returned = _call(backward, {**arguments, "cache": cache}, report)
+    gradients = returned if isinstance(returned, tuple) else (returned,)
+    names = [f"d{name}" for name in wrt]
+    if len(gradients) != len(names):
+        _refuse(f"{report.title} returned {len(gradients)} values; expected are {', '.join(names)}.")
+
+    def evaluate(batch: list[dict[str, object]]) -> list[Sequence[NDArray[np.float64]]]:
+        return [_forward(forward, each, report)[:-1] for each in batch]
+
+    step, limit = _precision(forward, outputs, report)
+    numeric = numeric_gradients(evaluate, values, upstream, wrt, step=step)
+    for name, gradient, right in zip(names, gradients, numeric.values(), strict=True):
+        report.add(compare(name, gradient, right, against="numeric", limit=limit))
+    report.conclude()
+
+
+def check_model(model: CaptioningModel, features: Floats, captions: Integers, loss: float) -> None:
+    """Check the loss of a captioning model, and its gradients against numeric gradients of that loss.
+
+    Args:
+        model: The student's model, with float64 parameters.
+        features: Features of shape (N, D).
+        captions: Word indices of shape (N, T + 1).
+        loss: The right loss.
+
+    Raises:
+        CheckFailed: The loss or a gradient is wrong, or `model.loss` is not written yet.
+    """
+    __tracebackhide__ = True
+    report = _Report(_name(model.loss))
+    inputs: dict[str, object] = {"features": features, "captions": captions}
+
+    def evaluate(batch: list[dict[str, Any]]) -> list[Sequence[NDArray[np.float64]]]:
+        return [[_loss(model, params, inputs, report)[0]] for params in batch]
+
+    value, gradients = _loss(model, model.params, inputs, report)
+    report.add(compare("loss", value, loss))
+    step, limit = _precision(model.loss, [value], report)
+    numeric = numeric_gradients(evaluate, model.params, [1.0], model.params, step=step)
+    for name, right in numeric.items():
+        label = f"grads[{name!r}]"
+        report.add(compare(label, gradients.get(name), right, against="numeric", limit=limit))
+    report.conclude()
+
+
+class _Report:
+    """The comparisons of one check, shown as a table in Jupyter and as text elsewhere."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.comparisons: list[Comparison] = []
+        self.notes: list[str] = []
+
+    def add(self, comparison: Comparison) -> None:
+        """Add a row."""
+        self.comparisons.append(comparison)
+
+    def note(self, sentence: str) -> None:
+        """Say something, once, that costs nothing."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
+    def conclude(self) -> None:
+        """Show the report; raise CheckFailed if a comparison has failed."""
+        _show(self)
+        wrong = [comparison.name for comparison in self.comparisons if not comparison.passed]
+        if wrong:
+            listed = " and ".join(filter(None, [", ".join(wrong[:-1]), wrong[-1]]))
+            raise CheckFailed(f"{self.title} is not right yet: look at {listed}.")
+
+    def __str__(self) -> str:
+        return "\n".join([self.title, *map(str, self.comparisons), *self.notes])
+
+    def _repr_html_(self) -> str:
+        head = "".join(_cell(title, "th") for title in ("", "shape", "error", "limit", ""))
+        rows = "".join(f"<tr>{_row(comparison)}</tr>" for comparison in self.comparisons)
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
+        caption = f"<p><code>{html.escape(self.title)}</code></p>"
+        return f"<div>{caption}<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{notes}</div>"
+
+
+def _row(comparison: Comparison) -> str:
+    """Return the cells of a comparison: name, shape, error, limit, and ok or where to look."""
+    error = "" if comparison.error is None else f"{comparison.error:.1e}"
+    if comparison.passed:
+        verdict, color = f"✓ ok. {comparison.remark}" if comparison.remark else "✓ ok", _RIGHT
+    else:
+        verdict, color = f"✗ {comparison.problem or comparison.where}", _WRONG
+    texts = [str(comparison.shape), error, f"{comparison.limit:.0e}" if comparison.limit else "exact"]
+    return (
+        _cell(comparison.name, style="font-family: monospace")
+        + "".join(map(_cell, texts))
+        + _cell(verdict, style=f"color: {color}")
+    )
+
+
+def _cell(text: str, tag: str = "td", style: str = "") -> str:
+    return f'<{tag} style="text-align: left; {style}">{html.escape(text)}</{tag}>'
+
+
+def _show(report: _Report) -> None:
+    """Display the report in IPython, print it elsewhere."""
+    ipython: Any = sys.modules.get("IPython")
+    if ipython is not None and ipython.get_ipython() is not None:
+        ipython.display.display(report)
+    else:
+        print(report)  # noqa: T201 - this is the check's output
+
+
+def _call(function: Function, inputs: Mapping[str, object], report: _Report) -> Any:
+    """Call the student's function on copies of the arrays; note it if it changes them.
+
+    Raises:
+        CheckFailed: The function, or one that it calls, is not written yet.
+    """
+    __tracebackhide__ = True
+    copies = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in inputs.items()}
+    try:
+        returned = function(*copies.values())
+    except NotImplementedError as error:
+        _refuse(str(error) or f"{_raised_in(error)} is not written yet.")
+    for name, value in inputs.items():
+        if isinstance(value, np.ndarray) and not np.array_equal(value, np.asarray(copies[name])):
+            report.note(f"{_name(function)} changes its {name}. That costs nothing, but a caller may mind.")
+    return returned
+
+
+def _forward(function: Function, inputs: Mapping[str, object], report: _Report) -> tuple[Any, ...]:
+    """Call a forward pass and return its outputs and cache.
+
+    Raises:
+        CheckFailed: It is not written yet, or does not return outputs that a gradient can be measured of.
+    """
+    __tracebackhide__ = True
+    returned = _call(function, inputs, report)
+    name = _name(function)
+    if not isinstance(returned, tuple) or len(returned) < 2:
+        _refuse(f"{name} must return its output and a cache, as a tuple.")
+    for output in returned[:-1]:
+        if np.asarray(output).dtype.name not in LIMITS:
+            _refuse(f"{name} returned {type(output).__name__} where floats belong; its own check says more.")
+    return returned
+
+
+def _loss(
+    model: CaptioningModel, params: Mapping[str, Any], inputs: Mapping[str, object], report: _Report
+) -> tuple[Any, dict[str, Any]]:
+    """Call the model's loss with copies of these parameters and return it with the gradients.
+
+    Raises:
+        CheckFailed: It is not written yet, or does not return a number and a dictionary.
+    """
+    __tracebackhide__ = True
+    original = model.params
+    model.params = {name: value.copy() for name, value in params.items()}
+    try:
+        returned = _call(model.loss, inputs, report)
+    finally:
+        model.params = original
+    pair = isinstance(returned, tuple) and len(returned) == 2
+    if not (pair and np.shape(returned[0]) == () and isinstance(returned[1], dict)):
+        _refuse(f"{_name(model.loss)} must return the loss, a number, and a dictionary of gradients.")
+    value, gradients = returned
+    return value, gradients
+
+
+def _precision(function: Function, outputs: Sequence[object], report: _Report) -> tuple[float, float | None]:
+    """Return the step and the limit for a numeric gradient of these outputs (no limit: the usual one)."""
+    if all(np.asarray(output).dtype != np.float32 for output in outputs):
+        return STEP, None
+    report.note(f"{_name(function)} computes in float32, so its gradients can only be measured roughly.")
+    return _SINGLE_STEP, _SINGLE_LIMIT
+
+
+def _name(function: Function) -> str:
+    return str(getattr(function, "__qualname__", type(function).__name__))
+
+
+def _raised_in(error: BaseException) -> str:
+    """Return the name of the function that raised the error."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_code.co_qualname
+
+
+def _refuse(sentence: str) -> NoReturn:
+    raise CheckFailed(sentence) from None

@@ -1,0 +1,26 @@
+"""The errors of the course kit.
+
+    CoursekitError
+    ├── CheckFailed    (also an AssertionError)  a check in a notebook found something wrong
+    └── InvalidInput   (also a ValueError)       a function of the kit was called with something it cannot use
+
+All of them carry one message and nothing else, so they survive pickling.
+"""
+
+from __future__ import annotations
+
+
+class CoursekitError(Exception):
+    """Base of every error that the course kit raises on purpose."""
+
+
+class CheckFailed(CoursekitError, AssertionError):
+    """A visible check found something wrong; the message says what, where and what to try."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what Jupyter shows in place of a traceback: the message alone."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class InvalidInput(CoursekitError, ValueError):
+    """A function of the kit was given a value that it cannot work with."""
