@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from autograder.errors import AutograderError
 from autograder.judging import FOLLOW_THROUGH, Judge
 from autograder.outcomes import Outcome, TestResult
 from autograder.verdicts import CallFailed, Failure, NotJudged
@@ -39,9 +40,14 @@ class SuiteRun:
     results: dict[str, list[TestResult]] = field(default_factory=dict)
     judged_with: dict[str, str] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
+    fatal: AutograderError | None = None
 
     def run(self) -> None:
-        """Run every test of the suite once."""
+        """Run every test of the suite once.
+
+        Raises:
+            AutograderError: nothing can be graded, because the sandbox or the reference does not work.
+        """
         import os
 
         # Only what is named here takes part: no plugin that happens to be installed, no options from outside.
@@ -59,6 +65,8 @@ class SuiteRun:
                     os.environ.pop(name, None)
                 else:
                     os.environ[name] = value
+        if self.fatal is not None:
+            raise self.fatal
         if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not self.errors:
             self.errors.append(f"pytest ended with {code!r}")
         self.errors += [
@@ -116,6 +124,7 @@ class SuiteRun:
         question, weight = item.stash[QUESTION]
         if call.when == "call":
             judge = item.stash.get(JUDGE, None)
+            self._stop(item, call.excinfo.value if call.excinfo else None)
             told = self._told(question, call.excinfo.value if call.excinfo else None)
             remark = " ".join(dict.fromkeys(judge.remarks)) if judge else ""
             result = TestResult(item.name, _title(item), weight, **told, remark=remark)
@@ -123,8 +132,15 @@ class SuiteRun:
             if judge is not None and judge.followed_through and result.outcome is Outcome.PASSED:
                 self.judged_with[question] = FOLLOW_THROUGH
         elif call.excinfo is not None:
+            self._stop(item, call.excinfo.value)
             self.errors.append(f"{item.name}, {call.when}: {call.excinfo.value!r}")
         return report
+
+    def _stop(self, item: pytest.Item, error: BaseException | None) -> None:
+        """End the run if what went wrong will go wrong for every test."""
+        if isinstance(error, AutograderError):
+            self.fatal = error
+            item.session.shouldstop = True
 
     def _told(self, question: str, error: BaseException | None) -> dict[str, Any]:
         if error is None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,14 +61,26 @@ def _generate(name: str, course: Path, scratch: Path) -> Path:
     config.CourseDirectory.root = str(course)
     config.CourseDirectory.release_directory = os.path.relpath(scratch, course)
     config.CourseDirectory.db_url = f"sqlite:///{scratch / 'gradebook.db'}"
-    result = NbGraderAPI(config=config).generate_assignment(name, force=True, create=True)
+    with _programs_of_this_environment():
+        result = NbGraderAPI(config=config).generate_assignment(name, force=True, create=True)
     if not result["success"]:
-        told = str(result.get("error") or result.get("log") or "").strip().splitlines()
-        raise ReleaseError(f"nbgrader could not generate {name}: {told[-1] if told else 'it did not say why'}")
+        log = str(result.get("log") or result.get("error") or "it did not say why").strip()
+        raise ReleaseError(f"nbgrader could not generate {name}. Its log:\n{log}")
     made = scratch / name
     for leftover in made.rglob(".ipynb_checkpoints"):
         shutil.rmtree(leftover)
     return made
+
+
+@contextmanager
+def _programs_of_this_environment() -> Iterator[None]:
+    """nbgrader starts ``alembic`` by name, which an environment that is not activated does not find."""
+    former = os.environ.get("PATH", "")
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), former])
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = former
 
 
 def _leaks(source: Notebook, made: Path) -> Iterator[str]:

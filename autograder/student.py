@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from autograder.answers import Answers
 from autograder.notebook import Problem, old_habits
-from autograder.sandbox import POLICY, Box, Overran, Raised, Trouble
+from autograder.sandbox import POLICY, Box, Raised, Trouble
 from autograder.slicing import defines, slice_for
 from autograder.verdicts import CallFailed
 
@@ -40,6 +40,8 @@ class Student(Answers):
         self._policy = policy
         self._isolated = isolated
         self._statements = slice_for(notebook.statements, names)
+        # Started now, so that it comes up while the suite is being read.
+        self._fresh: Box | None = Box(policy, isolated=isolated)
         self._box: Box | None = None
         self._skipped: set[int] = set()
         self._fatal: dict[str, str] = {}
@@ -47,9 +49,10 @@ class Student(Answers):
 
     def close(self) -> None:
         """End the box."""
-        if self._box is not None:
-            self._box.close()
-            self._box = None
+        for box in (self._fresh, self._box):
+            if box is not None:
+                box.close()
+        self._fresh = self._box = None
 
     def forget(self) -> None:
         """Let go of everything that tests hold in the box: called between two tests."""
@@ -95,15 +98,17 @@ class Student(Answers):
         """A box in which the needed statements have been executed, but for those that cannot be."""
         deadline = time.monotonic() + self._policy.load_seconds
         while True:
-            box = Box(self._policy, isolated=self._isolated)
+            box = self._fresh or Box(self._policy, isolated=self._isolated)
+            self._fresh = None
             try:
                 for statement in self._statements:
-                    if statement.position not in self._skipped:
-                        if time.monotonic() > deadline:
-                            raise Overran("was not run: the notebook had used up the time for its definitions")
+                    if statement.position in self._skipped:
+                        continue
+                    if time.monotonic() > deadline:
+                        self._skip(statement, "not run, since the definitions before it had used up their time")
+                    else:
                         self._execute(box, statement)
             except Trouble as trouble:
-                box.close()
                 self._skip(statement, f"this statement {trouble}")
             except BaseException:
                 box.close()

@@ -2,6 +2,9 @@
 
 A check knows a small case that stands in the notebook, or the numeric gradient of the student's own forward pass.
 It never knows a solution. The random numbers that it draws are the same in every run.
+
+An error in the student's code comes through. The local variable `__tracebackhide__` keeps our own functions out of the
+traceback that Jupyter then shows.
 """
 
 from __future__ import annotations
@@ -24,9 +27,6 @@ if TYPE_CHECKING:
     from coursekit.captioning import CaptioningModel, Floats, Integers
 
 Function: TypeAlias = "Callable[..., Any]"
-
-# A local variable called __tracebackhide__ keeps a function out of the traceback that Jupyter shows. So a student
-# whose code raises an error sees that code, and not ours.
 
 # A forward pass that computes in float32 is differentiated with a step that its rounding does not drown. Measured on
 # the networks of `gradcheck`: the error is then 3e-5 typically, 2e-3 at worst.

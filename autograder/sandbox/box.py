@@ -110,12 +110,14 @@ class Box:
             "frame": policy.frame,
             "depth": policy.depth,
         }
+        self._starting: int | None = None
         try:
-            self._exchange(start, b"", time.monotonic() + policy.start_seconds)
+            self._starting = self._send(start, b"", time.monotonic() + policy.start_seconds)
         except Trouble as trouble:
             raise self._did_not_start(trouble) from None
 
     def __enter__(self) -> Self:
+        self._wait_until_ready()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -163,8 +165,10 @@ class Box:
         """Send one request and wait for its answer; after any Trouble the box is closed."""
         if self._closed:
             raise Died("cannot go on: the interpreter has ended")
+        self._wait_until_ready()
+        deadline = time.monotonic() + seconds
         try:
-            return self._exchange(head, body, time.monotonic() + seconds)
+            return self._receive(self._send(head, body, deadline), deadline)
         except Overran:
             self.close()
             raise Overran(f"did not come to an end within {seconds:g} s") from None
@@ -172,12 +176,24 @@ class Box:
             self.close()
             raise
 
-    def _exchange(self, head: dict[str, Any], body: bytes, deadline: float) -> tuple[dict[str, Any], bytes]:
+    def _wait_until_ready(self) -> None:
+        """The interpreter comes up while the grader does something else; here it is waited for."""
+        if self._starting is not None:
+            number, self._starting = self._starting, None
+            try:
+                self._receive(number, time.monotonic() + self.policy.start_seconds)
+            except Trouble as trouble:
+                raise self._did_not_start(trouble) from None
+
+    def _send(self, head: dict[str, Any], body: bytes, deadline: float) -> int:
         number = next(self._numbers)
         text = json.dumps({**head, "id": number}).encode()
         if select.select([self._source], [], [], 0)[0] and os.read(self._source, 1):
             raise Lied("sent an answer before it was asked")
         self._write(worker.HEADER.pack(len(text), len(body)) + text + body, deadline)
+        return number
+
+    def _receive(self, number: int, deadline: float) -> tuple[dict[str, Any], bytes]:
         sizes = worker.HEADER.unpack(self._read(worker.HEADER.size, deadline))
         if sum(sizes) > self.policy.frame:
             raise Lied("returned more than can be taken")

@@ -58,7 +58,8 @@ def packages() -> tuple[tuple[Path, str], ...]:
         done.add(name)
         distribution = metadata.distribution(name)
         wanted += [Requirement(line) for line in distribution.requires or ()]
-        for top in {Path(path).parts[0] for path in distribution.files or ()}:
+        record = distribution.read_text("RECORD") or ""
+        for top in {line.partition(",")[0].partition("/")[0] for line in record.splitlines()}:
             real = Path(str(distribution.locate_file(top)))
             if not top.startswith(("..", "__pycache__")) and not top.endswith(".pth"):
                 found[top] = real

@@ -134,7 +134,7 @@ def test_embedding_backward_of_absent_words(judge: Judge) -> None:
 # --------------------------------------------------------------------------------------------------- the model
 
 
-def model_of(words: int, *special: str, D: int = 5, W: int = 3, H: int = 7) -> Model:
+def model_of(words: int, *special: str, D: int = 3, W: int = 2, H: int = 5) -> Model:
     """A model with ``words`` words, of which the ``special`` ones come first."""
     names = (*special, *(f"word{number}" for number in range(words - len(special))))
     vocabulary = {name: index for index, name in enumerate(names)}
@@ -159,22 +159,22 @@ def captions_of(judge: Judge, N: int, length: int, V: int) -> np.ndarray:
     return captions
 
 
-MODEL = model_of(11, "<NULL>", "<START>", "<END>")
+MODEL = model_of(7, "<NULL>", "<START>", "<END>")
 
 
 @question("CaptioningRNN.loss", weight=4)
 def test_loss(judge: Judge) -> None:
     """The loss is that of the next words, summed over time, averaged over the minibatch, without <NULL>."""
     for N, length in ((3, 6), (1, 3)):
-        features = judge.normal(N, 5)
-        judge.loss(MODEL, params_of(judge, MODEL), (features, captions_of(judge, N, length, 11)))
+        arguments = judge.normal(N, 3), captions_of(judge, N, length, 7)
+        judge.loss(MODEL, params_of(judge, MODEL), arguments)
 
 
 @question("CaptioningRNN.loss")
 @pytest.mark.parametrize("parameter", PARAMS)
 def test_loss_gradients(judge: Judge, parameter: str) -> None:
     """grads['{parameter}'] is the gradient of your own loss."""
-    arguments = judge.normal(2, 5), captions_of(judge, 2, 5, 11)
+    arguments = judge.normal(2, 3), captions_of(judge, 2, 5, 7)
     judge.loss_gradient(MODEL, params_of(judge, MODEL), arguments, parameter)
 
 
@@ -197,7 +197,7 @@ def test_sample_of_other_sizes(judge: Judge) -> None:
 
 def check_samples(judge: Judge, model: Model, N: int, max_length: int) -> None:
     """Compare captions up to <END>: whether one goes on after it makes no difference."""
-    features, params = judge.normal(N, 5), params_of(judge, model, scale=1.5)
+    features, params = judge.normal(N, 3), params_of(judge, model, scale=1.5)
     end = model.options["word_to_idx"].get("<END>")
 
     def sample(who: Answers) -> Any:

@@ -1,0 +1,222 @@
+"""What a submission earns, and what its student hears."""
+
+import json
+import time
+from collections import Counter
+
+import pytest
+
+from autograder.course import HOME
+
+QUESTIONS = {
+    "rnn_step_forward": 4,
+    "rnn_step_backward": 8,
+    "rnn_forward": 4,
+    "rnn_backward": 8,
+    "word_embedding_forward": 2,
+    "word_embedding_backward": 4,
+    "CaptioningRNN.loss": 10,
+    "CaptioningRNN.sample": 6,
+}
+
+
+def test_the_reference_earns_everything(student, graded):
+    grade = graded(student)
+    assert grade.points == QUESTIONS
+    assert grade.result.status == "graded"
+    assert not grade.notebook.problems
+    assert all(question.judged_with == "own" for question in grade.questions.values())
+
+
+def test_the_released_stub_earns_nothing_and_every_outcome_is_explained(graded):
+    grade = graded((HOME / "assignments" / "captioning" / "rnn_captioning.ipynb").read_bytes())
+    assert set(grade.points.values()) == {0}
+    for name, question in grade.questions.items():
+        for test in question.tests:
+            assert test.outcome != "passed"
+            assert "not written yet" in test.rationale + test.cause, name
+
+
+def test_the_seed_of_a_report_repeats_the_grade_exactly(student, graded):
+    student.change("rnn_step_backward", "prev_h.T @ da", "next_h.T @ da")
+    first, again, other = (graded(student, seed=seed).questions for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+
+
+def test_a_mistake_in_a_backward_pass_costs_the_gradients_that_are_wrong(student, graded):
+    student.change("rnn_step_backward", "prev_h.T @ da", "next_h.T @ da")
+    grade = graded(student)
+    failed = {test.name for test in grade.questions["rnn_step_backward"].tests if test.outcome == "failed"}
+    assert failed == {"test_step_backward[dWh]", "test_step_backward_at_the_edges"}
+    assert grade.points["rnn_step_backward"] == pytest.approx(8 * 4 / 6, abs=0.01)
+
+
+def test_a_message_says_what_is_wrong_where_and_what_to_try(student, graded):
+    student.change("rnn_step_backward", "prev_h.T @ da", "next_h.T @ da")
+    told = graded(student).told("rnn_step_backward").splitlines()
+    assert told[0].startswith("dWh is wrong: relative error ")
+    assert told[0].endswith(", limit 1e-06")
+    assert told[1] == "  shape (7, 7) ok, float64 ok, all finite"
+    assert told[2].startswith("  worst at [")
+    assert ": yours " in told[2]
+    assert ", numeric " in told[2]
+    assert told[3] == "  this is what you get when next_h stands where prev_h belongs"
+    assert told[4] == "What was Wh multiplied by on the way forward?"
+
+
+def test_a_backward_pass_is_judged_against_the_students_own_forward_pass(student, graded):
+    student.change("rnn_step_forward", "np.tanh(x @ Wx + prev_h @ Wh + b)", "np.tanh(x @ Wx + prev_h @ Wh - b)")
+    student.change("rnn_step_backward", "db = da.sum(axis=0)", "db = -da.sum(axis=0)")
+    grade = graded(student)
+    assert grade.points["rnn_step_forward"] == 0
+    assert grade.points["rnn_step_backward"] == 8
+    assert grade.questions["rnn_step_backward"].judged_with == "follow-through"
+
+
+def test_a_forward_pass_that_ignores_its_inputs_earns_its_backward_pass_nothing(student, graded):
+    student.write(
+        "rnn_step_forward", "def rnn_step_forward(x, prev_h, Wx, Wh, b):\n    return 0 * prev_h, (x, prev_h, Wx, Wh, b)"
+    )
+    student.write(
+        "rnn_step_backward", "def rnn_step_backward(dnext_h, cache):\n    return tuple(0 * value for value in cache)"
+    )
+    grade = graded(student)
+    assert grade.points["rnn_step_backward"] == 0
+    assert "does not use" in grade.told("rnn_step_backward")
+
+
+def test_gradients_of_zero_under_a_loss_of_zero_earn_nothing(student, graded):
+    student.write(
+        "CaptioningRNN.loss",
+        "class CaptioningRNN(CaptioningModel):\n"
+        "    def loss(self, features, captions):\n"
+        "        return 0.0, {name: 0 * value for name, value in self.params.items()}",
+    )
+    assert graded(student).points["CaptioningRNN.loss"] == 0
+
+
+def test_one_function_hangs_one_crashes_one_eats_memory_one_prints_without_end_and_the_right_one_earns_its_points(
+    student, graded
+):
+    student.begin("rnn_step_forward", "while True: pass")
+    student.begin("rnn_step_backward", "import ctypes; ctypes.string_at(0)")
+    student.begin("rnn_forward", "x = [bytearray(1 << 28) for _ in range(100)]")
+    student.begin("rnn_backward", "while True: print('x' * 1000)")
+    student.begin("word_embedding_backward", "import os; os._exit(0)")
+    student.begin("CaptioningRNN.sample", "raise SystemExit(0)")
+    started = time.monotonic()
+    grade = graded(student)
+    assert time.monotonic() - started < 60
+    assert {name: points for name, points in grade.points.items() if points} == {"word_embedding_forward": 2}
+    assert "rnn_step_forward did not come to an end within 5 s." in grade.told("rnn_step_forward")
+    assert "rnn_step_forward has to work first." in grade.told("rnn_step_backward")
+    assert "rnn_forward ran out of memory" in grade.told("rnn_forward")
+    assert "rnn_forward has to work first." in grade.told("rnn_backward")
+    assert "ended the interpreter" in grade.told("word_embedding_backward")
+    assert "ends the program" in grade.told("CaptioningRNN.sample")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("import ctypes; ctypes.string_at(0)", "rnn_step_backward crashed the interpreter"),
+        ("while True: print('x' * 1000)", "rnn_step_backward did not come to an end within 5 s."),
+        ("return None", "rnn_step_backward should return dx, dprev_h, dWx, dWh, db, but returns None."),
+        ("return 1, 2", "rnn_step_backward should return dx, dprev_h, dWx, dWh, db, but returns 2 things."),
+        ("return [None] * 5", "dx is None, not a numpy array; is it computed and returned?"),
+        ("return cache", "rnn_step_backward should return dx, dprev_h, dWx, dWh, db"),
+        ("1 / 0", "rnn_step_backward raised ZeroDivisionError: division by zero (cell 20, line 16)."),
+        ("import scipy", "No module named 'scipy'"),
+        ("input()", "rnn_step_backward raised EOFError"),
+        ("return np.zeros(10**8)", "rnn_step_backward returned more than can be taken."),
+        ("return (i for i in iter(int, 1))", "but returns a generator"),
+        ("x = xrange(3)", "xrange was Python 2's name for range"),
+    ],
+)
+def test_a_function_that_goes_wrong_costs_its_own_question_and_says_why(student, graded, line, told):
+    grade = graded(student.begin("rnn_step_backward", line))
+    assert grade.points["rnn_step_backward"] == 0
+    assert told in grade.told("rnn_step_backward")
+    assert {"rnn_step_forward", "rnn_forward", "word_embedding_backward"} & grade.lost == set()
+
+
+def test_a_missing_function_is_named_and_those_that_need_it_say_so(student, graded):
+    student.cells.remove(student.cell("rnn_step_forward"))
+    grade = graded(student)
+    assert grade.told("rnn_step_forward").startswith("rnn_step_forward is not defined in rnn_captioning.ipynb.")
+    assert "rnn_step_forward has to work first." in grade.told("rnn_step_backward")
+
+
+# ------------------------------------------------------------------------------------------------ what becomes of notebooks
+
+
+def test_a_notebook_cut_off_in_the_middle_is_unreadable_and_says_where(student, graded):
+    grade = graded(student.text[: len(student.text) // 2])
+    assert grade.result.status == "unreadable"
+    assert grade.result.score == 0
+    assert "rnn_captioning.ipynb" in grade.notebook.problems[0]
+    assert all(test.cause for question in grade.questions.values() for test in question.tests)
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"\xff\xfe", b"null", b'{"cells": 3}', b"[" * 100_000])
+def test_bytes_that_are_no_notebook_are_unreadable(graded, data):
+    grade = graded(data)
+    assert grade.result.status == "unreadable"
+    assert grade.result.score == 0
+    assert grade.notebook.problems[0]
+
+
+def test_a_syntax_error_costs_what_stands_in_its_cell_and_names_cell_and_line(student, graded):
+    student.begin("rnn_backward", "if x = 1:")
+    grade = graded(student)
+    cell = student.number("rnn_backward")
+    assert grade.result.status == "partly"
+    assert grade.notebook.problems[0].startswith(f"cell {cell}, line 15: ")
+    assert f"cell {cell}, line 15" in grade.told("rnn_backward")
+    assert grade.lost == {"rnn_backward", "CaptioningRNN.loss"}
+
+
+def test_duplicated_deleted_reordered_and_renamed_cells_are_graded_on_what_is_there(student, graded):
+    student.cells.append(json.loads(json.dumps(student.cell("rnn_step_forward"))))  # a second definition, the last wins
+    student.cells.remove(student.cell("word_embedding_forward"))
+    student.cells.insert(1, student.cells.pop(student.number("rnn_backward") - 1))
+    for number, cell in enumerate(student.cells):
+        cell["id"] = "same"
+        cell["metadata"] = {} if number % 2 else cell["metadata"]
+    grade = graded(student)
+    assert {"rnn_step_forward", "rnn_step_backward", "rnn_forward", "rnn_backward"} & grade.lost == set()
+    assert grade.points["word_embedding_forward"] == 0
+
+
+def test_a_renamed_notebook_is_known_by_what_it_defines(student, graded):
+    assert graded(student, name="homework final (2).ipynb").points == QUESTIONS
+
+
+def test_magics_and_an_hour_of_training_cost_no_time(student, graded):
+    student.add("%matplotlib inline\n!pip install something\n%load_ext autoreload", at=2)
+    student.add("%%time\nimport time\nfor epoch in range(10**9):\n    loss = epoch\n    time.sleep(1)")
+    student.add("%%bash\nsleep 3600")
+    student.cell("rnn_forward")["source"] = "%%time\n" + "".join(student.cell("rnn_forward")["source"])
+    started = time.monotonic()
+    grade = graded(student)
+    assert grade.points == QUESTIONS
+    assert time.monotonic() - started < 10
+
+
+def test_a_statement_that_is_needed_and_fails_is_named_with_its_cell_and_line(student, graded):
+    student.add("SCALE = 1.0\nOFFSET = undefined_name", at=3)
+    student.change("rnn_forward", "return np.stack(h, axis=1), cache", "return np.stack(h, axis=1) + OFFSET, cache")
+    grade = graded(student)
+    assert "cell 3, line 2: NameError: name 'undefined_name' is not defined" in grade.notebook.problems
+    assert "NameError: name 'OFFSET' is not defined" in grade.told("rnn_forward")
+
+
+def test_a_statement_that_hangs_costs_only_what_needs_it(student, graded):
+    student.add("import time\nslow = time.sleep(3600)", at=3)
+    student.change("word_embedding_forward", "return W[x]", "slow\n    return W[x]")
+    grade = graded(student)
+    assert any("did not come to an end" in problem for problem in grade.notebook.problems)
+    assert grade.lost == {"word_embedding_forward", "word_embedding_backward", "CaptioningRNN.loss"}
+
+

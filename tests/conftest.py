@@ -1,0 +1,115 @@
+"""Notebooks to grade: made from the source notebook, by replacing what a student would write."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from autograder.course import HOME, load_assignment
+from autograder.grading import Submission, grade
+
+SOURCE = HOME / "source" / "captioning" / "rnn_captioning.ipynb"
+
+
+class Student:
+    """A notebook on its way to being handed in."""
+
+    def __init__(self, text=None):
+        self.content = json.loads(text or SOURCE.read_text(encoding="utf-8"))
+
+    @property
+    def cells(self):
+        return self.content["cells"]
+
+    def cell(self, name):
+        """The code cell that defines a function, or a method for a dotted name."""
+        pattern = rf"^\s*def {name.rpartition('.')[2]}\(" if "." in name else rf"^def {name}\("
+        return next(
+            cell
+            for cell in self.cells
+            if cell["cell_type"] == "code" and re.search(pattern, "".join(cell["source"]), re.MULTILINE)
+        )
+
+    def number(self, name):
+        """Where a function's cell stands, counted from 1."""
+        return self.cells.index(self.cell(name)) + 1
+
+    def write(self, name, source):
+        """Replace the whole cell of a function."""
+        self.cell(name)["source"] = source
+        return self
+
+    def change(self, name, old, new):
+        """Replace some words in the cell of a function."""
+        cell = self.cell(name)
+        text = "".join(cell["source"])
+        assert old in text
+        cell["source"] = text.replace(old, new)
+        return self
+
+    def begin(self, name, line):
+        """Let a function's solution begin with another line."""
+        cell = self.cell(name)
+        cell["source"] = re.sub(r"^( *)### BEGIN SOLUTION", rf"\1{line}", "".join(cell["source"]), flags=re.MULTILINE)
+        return self
+
+    def add(self, source, at=None):
+        """Add a code cell; at the end, or before cell number ``at``."""
+        cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None, "source": source, "id": "x"}
+        self.cells.insert(len(self.cells) if at is None else at - 1, cell)
+        return self
+
+    @property
+    def text(self):
+        return json.dumps(self.content)
+
+
+class Grade:
+    """The result of one submission, with what tests ask for most."""
+
+    def __init__(self, result):
+        self.result = result
+        self.notebook = result.notebooks[0]
+        self.questions = {question.question: question for notebook in result.notebooks for question in notebook.questions}
+        self.points = {name: question.points for name, question in self.questions.items()}
+        self.lost = {name for name, question in self.questions.items() if question.points < question.max_points}
+
+    def told(self, name):
+        """All that is said about a question."""
+        tests = self.questions[name].tests
+        return "\n".join(text for test in tests for text in (test.rationale, test.cause, test.hint) if text)
+
+
+@pytest.fixture(scope="session")
+def captioning():
+    return load_assignment("captioning", HOME)
+
+
+@pytest.fixture
+def student():
+    return Student()
+
+
+@pytest.fixture
+def graded(captioning):
+    """Grade a notebook given as a Student, text or bytes; a fixed seed makes failures repeat."""
+
+    def run(notebook, name="rnn_captioning.ipynb", seed=7):
+        text = notebook.text if isinstance(notebook, Student) else notebook
+        data = text if isinstance(text, bytes) else text.encode()
+        return Grade(grade(captioning, Submission("ada", {name: data}), seed=seed))
+
+    return run
+
+
+@pytest.fixture
+def autograder(tmp_path):
+    """The command line, run in an empty folder as a process of its own."""
+
+    def run(*arguments, cwd=tmp_path, env=None):
+        command = [sys.executable, "-m", "autograder", *map(str, arguments)]
+        return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=300)
+
+    return run
