@@ -167,9 +167,9 @@ def _without_magics(lines: list[str]) -> list[str]:
             continue
         timed = _TIMED.match(line)
         lines[at] = timed[1] + timed[2] if timed else magic[1] + "pass"
-        below = at + 1
-        while not timed and below < len(lines) and line_continues(below):
-            ...
+        while not timed and line.endswith("\\") and at + 1 < len(lines):
+            at += 1  # noqa: PLW2901 - a magic that goes on in the next line
+            line, lines[at] = lines[at], ""  # noqa: PLW2901
     return lines
 
 

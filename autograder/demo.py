@@ -98,7 +98,7 @@ def _in_first_answer(line: str) -> Callable[[AssignedNotebook, str], str]:
     def edit(_: AssignedNotebook, text: str) -> str:
         content = json.loads(text)
         cell = next(cell for cell in content["cells"] if BEGIN in "".join(cell["source"]))
-        cell["source"] = re.sub(rf"^( *){BEGIN}.*$", rf"\1{line}", "".join(cell["source"]), count=1, flags=re.MULTILINE)
+        cell["source"] = "".join(cell["source"]).replace(BEGIN, line, 1)
         return json.dumps(content)
 
     return edit

@@ -125,8 +125,8 @@ def test_one_function_hangs_one_crashes_one_eats_memory_one_prints_without_end_a
         ("return None", "rnn_step_backward should return dx, dprev_h, dWx, dWh, db, but returns None."),
         ("return 1, 2", "rnn_step_backward should return dx, dprev_h, dWx, dWh, db, but returns 2 things."),
         ("return [None] * 5", "dx is None, not a numpy array; is it computed and returned?"),
-        ("return cache", "rnn_step_backward should return dx, dprev_h, dWx, dWh, db"),
-        ("1 / 0", "rnn_step_backward raised ZeroDivisionError: division by zero (cell 20, line 16)."),
+        ("return cache[:3]", "rnn_step_backward should return dx, dprev_h, dWx, dWh, db, but returns 3 things."),
+        ("1 / 0", "rnn_step_backward raised ZeroDivisionError: division by zero (cell 20, line 15)."),
         ("import scipy", "No module named 'scipy'"),
         ("input()", "rnn_step_backward raised EOFError"),
         ("return np.zeros(10**8)", "rnn_step_backward returned more than can be taken."),
@@ -155,7 +155,7 @@ def test_a_notebook_cut_off_in_the_middle_is_unreadable_and_says_where(student, 
     grade = graded(student.text[: len(student.text) // 2])
     assert grade.result.status == "unreadable"
     assert grade.result.score == 0
-    assert "rnn_captioning.ipynb" in grade.notebook.problems[0]
+    assert "rnn_captioning is cut off: it ends in the middle of the notebook (line 1, column " in grade.notebook.problems[0]
     assert all(test.cause for question in grade.questions.values() for test in question.tests)
 
 

@@ -117,7 +117,7 @@ MISCONCEPTIONS = (
         "states before the steps",
         "h holds the states before the steps, h0 first, instead of those after them",
         "The first state that is returned has already read the first input.",
-        ("        h.append(prev_h)\n", "        h.append(step_cache[1])\n"),
+        ("h.append(prev_h)", "h.append(step_cache[1])"),
     ),
     Misconception(
         "rnn_backward",
@@ -223,17 +223,14 @@ MISCONCEPTIONS = (
         "parameter for its gradient",
         "the dictionary holds the bias itself in place of its gradient",
         "Read the line that sets this entry word by word.",
-        ("        return loss, grads\n", '        grads["b_proj"] = params["b_proj"]\n        return loss, grads\n'),
+        ("return loss, grads", 'grads["b_proj"] = params["b_proj"]\n        return loss, grads'),
     ),
     Misconception(
         "CaptioningRNN.sample",
         "<START> recorded",
         "<START> is written down as the first word and all others come one place late",
         "The first word of a caption is the first one that the network says.",
-        (
-            "            captions[:, t] = word\n",
-            "            captions[:, t] = word\n        captions = np.hstack([np.full((N, 1), self._start), captions[:, :-1]])\n",
-        ),
+        ("return captions", "return np.hstack([np.full((N, 1), self._start), captions[:, :-1]])"),
     ),
     Misconception(
         "CaptioningRNN.sample",
