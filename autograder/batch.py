@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import TYPE_CHECKING
 
 from autograder.grading import grade
@@ -34,9 +32,12 @@ def grade_all(
         for submission in submissions:
             yield grade(assignment, submission, seed=seed, isolated=isolated)
         return
+    import multiprocessing  # here, since one notebook needs neither, and both take time
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+
     # Not fork: a progress bar's thread may hold a lock at that moment.
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["autograder.grading"])
+    context.set_forkserver_preload(["autograder.grading", "autograder.plugin"])
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
         futures = [pool.submit(grade, assignment, each, seed=seed, isolated=isolated) for each in submissions]
         try:

@@ -41,7 +41,7 @@ def main() -> None:
 @click.option("--jobs", type=click.IntRange(min=1), help="Submissions at a time; by default one for each processor.")
 @click.option("--seed", type=click.IntRange(min=0), help="Repeat a grade: the seed that its report gives.")
 @click.option("--unsafe", is_flag=True, help="Grade without a sandbox. Only for notebooks that you wrote yourself.")
-def grade(  # noqa: PLR0917
+def grade(
     assignment: str, paths: tuple[Path, ...], json_file: Path | None, jobs: int | None, seed: int | None, unsafe: bool
 ) -> None:
     """Grade an ASSIGNMENT.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from itertools import zip_longest
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autograder.batch import grade_all
@@ -18,6 +17,7 @@ from autograder.terminal import show_class, show_failures, watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from rich.console import Console
 

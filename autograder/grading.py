@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from autograder.errors import NotebookUnreadable
 from autograder.notebook import Notebook, read_notebook
 from autograder.outcomes import NotebookResult, Outcome, QuestionResult, Status, SubmissionResult, TestResult
-from autograder.plugin import SuiteRun
 from autograder.student import Student
 
 if TYPE_CHECKING:
@@ -54,36 +53,38 @@ def grade(
     return SubmissionResult.of(submission.student, tuple(results), time.monotonic() - started, "; ".join(failures))
 
 
-def _assign(assignment: Assignment, submission: Submission) -> list[tuple[AssignedNotebook, Notebook | str]]:
+def _assign(
+    assignment: Assignment, submission: Submission
+) -> list[tuple[AssignedNotebook, Notebook | NotebookUnreadable]]:
     """For each notebook of the assignment what was handed in for it, or why there is nothing."""
-    read: dict[str, Notebook] = {}
-    problems: dict[str, str] = {}
-    for file, data in submission.files.items():
-        try:
-            read[file] = read_notebook(data, Path(file).stem)
-        except NotebookUnreadable as error:
-            problems[file] = str(error)
-    found: dict[str, Notebook | str] = {}
+    left = {file: _read(file, data) for file, data in submission.files.items()}
+    found = {}
     for assigned in assignment.notebooks:  # first what bears its name
-        file = f"{assigned.name}.ipynb"
-        if file in read:
-            found[assigned.name] = read.pop(file)
-        elif file in problems:
-            found[assigned.name] = problems.pop(file)
-    for assigned in assignment.notebooks:  # then what was renamed, known by the questions it answers
-        if assigned.name not in found and read:
-            best = max(read, key=lambda file: _answered(assigned, read[file]))
-            if _answered(assigned, read[best]):
-                found[assigned.name] = read.pop(best)
-    for assigned in assignment.notebooks:
-        if assigned.name not in found:
-            _, told = problems.popitem() if problems else ("", f"There is no notebook {assigned.name}.ipynb.")
-            found[assigned.name] = told
-    return [(assigned, found[assigned.name]) for assigned in assignment.notebooks]
+        if f"{assigned.name}.ipynb" in left:
+            found[assigned.name] = left.pop(f"{assigned.name}.ipynb")
+    for assigned in assignment.notebooks:  # then what was renamed: the file that answers most of its questions
+        if assigned.name not in found and left:
+            best = max(left, key=lambda file: _answered(assigned, left[file]))
+            if _answered(assigned, left[best]) or len(assignment.notebooks) == 1:
+                found[assigned.name] = left.pop(best)
+    missing = {
+        assigned.name: NotebookUnreadable(f"there is no notebook {assigned.name}.ipynb", "hand it in under that name")
+        for assigned in assignment.notebooks
+    }
+    return [(assigned, found.get(assigned.name, missing[assigned.name])) for assigned in assignment.notebooks]
 
 
-def _answered(assigned: AssignedNotebook, notebook: Notebook) -> int:
+def _read(file: str, data: bytes) -> Notebook | NotebookUnreadable:
+    try:
+        return read_notebook(data, Path(file).stem)
+    except NotebookUnreadable as error:
+        return error
+
+
+def _answered(assigned: AssignedNotebook, notebook: Notebook | NotebookUnreadable) -> int:
     """How many of the questions a notebook has something for."""
+    if isinstance(notebook, NotebookUnreadable):
+        return 0
     cells = {str(cell.nbgrader.get("grade_id")) for cell in notebook.cells}
     return sum(
         question.grade_id in cells or notebook.cell_with(question.name.split(".")[0]) is not None
@@ -96,6 +97,8 @@ def _grade_notebook(
 ) -> NotebookResult:
     student = Student(notebook, assigned.names, isolated=isolated)
     try:
+        from autograder.plugin import SuiteRun  # only now, since pytest takes as long to import as the box to come up
+
         run = SuiteRun(assigned, student, seed)
         run.run()
     finally:
@@ -118,7 +121,8 @@ def _question(question: Question, tests: list[TestResult], judged_with: str) -> 
     return QuestionResult(question.name, points, question.points, judged_with, tuple(tests))
 
 
-def _unreadable(assigned: AssignedNotebook, seed: int, problem: str) -> NotebookResult:
-    test = TestResult("read", "The notebook can be read.", 1.0, Outcome.NOT_JUDGED, cause=problem)
+def _unreadable(assigned: AssignedNotebook, seed: int, problem: NotebookUnreadable) -> NotebookResult:
+    told = {"cause": problem.message, "hint": problem.fix}
+    test = TestResult("read", "The notebook can be read.", 1.0, Outcome.NOT_JUDGED, **told)
     questions = tuple(QuestionResult(q.name, 0.0, q.points, "own", (test,)) for q in assigned.questions)
-    return NotebookResult(assigned.name, Status.UNREADABLE, seed, (problem,), questions)
+    return NotebookResult(assigned.name, Status.UNREADABLE, seed, (problem.message,), questions)

@@ -19,16 +19,19 @@ import numpy as np
 import pytest
 
 from autograder.answers import Thing
-from autograder.verdicts import CallFailed, Failure, NotJudged
-from coursekit.gradcheck import FLOOR, compare, numeric_gradients
+from autograder.verdicts import Failure, NotJudged
+from coursekit.gradcheck import FLOOR, LIMITS, compare, directional_derivatives, numeric_gradients
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from autograder.answers import Answers, Reference
     from autograder.misconceptions import KnownMistakes
+    from coursekit.gradcheck import Evaluate
 
 FOLLOW_THROUGH = "follow-through"
+DIRECTIONS = 3
+"""Random directions for each gradient. Ten times the limit is missed by all three once in 2 million times."""
 
 
 def question(name: str, *, weight: float = 1.0) -> pytest.MarkDecorator:
@@ -61,6 +64,29 @@ class Model:
     def loss(self) -> str:
         """The method's name in full."""
         return f"{self.name}.loss"
+
+
+@dataclass(frozen=True)
+class Slope:
+    """A function that can be evaluated, where, under which upstream gradients, and by which input."""
+
+    evaluate: Evaluate
+    inputs: Mapping[str, Any]
+    upstream: Sequence[Any]
+    wrt: str
+
+    def agrees(self, gradient: np.ndarray, directions: Sequence[np.ndarray], limit: float) -> bool:
+        """Whether a gradient gives the slopes along ``directions``, up to ``limit`` times its norm."""
+        moves = [{self.wrt: direction} for direction in directions]
+        slopes = directional_derivatives(self.evaluate, self.inputs, self.upstream, moves)
+        with np.errstate(all="ignore"):
+            claimed = [float(np.sum(gradient * direction)) for direction in directions]
+            size = max(float(np.linalg.norm(gradient)), FLOOR)
+        return all(abs(one - other) <= limit * size for one, other in zip(slopes, claimed, strict=True))
+
+    def by_entry(self) -> np.ndarray:
+        """The numeric gradient, entry by entry."""
+        return numeric_gradients(self.evaluate, self.inputs, self.upstream, [self.wrt])[self.wrt]
 
 
 @dataclass
@@ -97,10 +123,12 @@ class Judge:
         """Pass if the forward function gives what the reference gives. Raises Failure."""
         yours, _ = _run_forward(self.student, layer, inputs)
         expected, _ = _run_forward(self.reference, layer, inputs)
+
+        def output(index: int) -> Callable[[Answers], Any]:
+            return lambda who: _run_forward(who, layer, inputs)[0][index]
+
         for index, name in enumerate(layer.outputs):
-            self._accept(
-                name, yours[index], expected[index], lambda wrong, i=index: _run_forward(wrong, layer, inputs)[0][i]
-            )
+            self._accept(name, yours[index], expected[index], output(index))
 
     def gradients(self, layer: Layer, inputs: Mapping[str, Any], names: Sequence[str] | None = None) -> None:
         """Pass if the gradients are the numeric ones of the student's own forward pass. Raises Failure or NotJudged.
@@ -113,15 +141,13 @@ class Judge:
         own, cache = self._own_forward(layer, inputs)
         evaluate = self._differentiable(layer, inputs, own, expected, upstream)
         yours = _run_backward(self.student, layer, upstream, cache)
-        numeric = numeric_gradients(evaluate, inputs, upstream, [name[1:] for name in names])
+
+        def gradient(name: str) -> Callable[[Answers], Any]:
+            return lambda who: _run_both(who, layer, inputs, upstream)[name]
+
         for name in names:
-            self._accept(
-                name,
-                yours[name],
-                numeric[name[1:]],
-                lambda wrong, name=name: _run_both(wrong, layer, inputs, upstream)[name],
-                against="numeric",
-            )
+            slope = Slope(evaluate, inputs, upstream, name[1:])
+            self._accept_gradient(name, yours[name], slope, gradient(name))
 
     def zero_gradients(self, layer: Layer, inputs: Mapping[str, Any]) -> None:
         """Pass if an upstream gradient of zeros gives gradients of zeros. Raises Failure or NotJudged."""
@@ -153,14 +179,11 @@ class Judge:
         def evaluate(batch: list[dict[str, object]]) -> list[Sequence[np.ndarray]]:
             return [(loss,) for loss, _ in _losses(self.student, model, batch, arguments)]
 
-        yours = _entry(model, grads, name)
-        wanted = numeric_gradients(evaluate, params, (1.0,), [name])[name]
-        self._accept(
+        self._accept_gradient(
             f"grads[{name!r}]",
-            yours,
-            wanted,
-            lambda wrong: _entry(model, _losses(wrong, model, [params], arguments)[0][1], name),
-            against="numeric",
+            _entry(model, grads, name),
+            Slope(evaluate, params, (1.0,), name),
+            lambda who: _entry(model, _losses(who, model, [params], arguments)[0][1], name),
         )
 
     def _loss_must_use_all(self, model: Model, params: Mapping[str, np.ndarray], arguments: Sequence[Any]) -> None:
@@ -185,7 +208,7 @@ class Judge:
         own: Sequence[Any],
         expected: Sequence[np.ndarray],
         upstream: Sequence[np.ndarray],
-    ) -> Callable[[list[dict[str, object]]], list[Sequence[np.ndarray]]]:
+    ) -> Evaluate:
         """What the numeric gradient differentiates: the student's own forward pass, if that can tell anything."""
         pairs = zip(layer.outputs, own, expected, strict=True)
         compared = [compare(name, _shown(mine), right) for name, mine, right in pairs]
@@ -213,6 +236,19 @@ class Judge:
                     f"{layer.forward} does not use {name}, so that its gradient says nothing about {layer.backward}."
                 )
                 raise NotJudged(cause)
+
+    def _accept_gradient(self, name: str, yours: Any, slope: Slope, ask: Callable[[Answers], Any]) -> None:
+        """Raise Failure unless ``yours`` is the numeric gradient.
+
+        A few random directions tell a right gradient at a small part of the cost. Where they find a difference, a
+        tenth of what would fail, every entry is measured, for the verdict and for the message.
+        """
+        array = slope.inputs[slope.wrt]
+        if compare(name, _shown(yours), np.zeros_like(array)).problem is None:
+            directions = [self.normal(*array.shape) for _ in range(DIRECTIONS)]
+            if slope.agrees(yours, directions, LIMITS["float64"] / 10):
+                return
+        self._accept(name, yours, slope.by_entry(), ask, against="numeric")
 
     def _accept(
         self,
@@ -252,9 +288,7 @@ def _run_backward(who: Answers, layer: Layer, upstream: Sequence[np.ndarray], ca
     return dict(zip(layer.gradients, _parts(layer.backward, result, layer.gradients), strict=True))
 
 
-def _run_both(
-    who: Answers, layer: Layer, inputs: Mapping[str, Any], upstream: Sequence[np.ndarray]
-) -> dict[str, Any]:
+def _run_both(who: Answers, layer: Layer, inputs: Mapping[str, Any], upstream: Sequence[np.ndarray]) -> dict[str, Any]:
     """The gradients of one forward and one backward call, by name."""
     _, cache = _run_forward(who, layer, inputs)
     return _run_backward(who, layer, upstream, cache)
@@ -294,7 +328,7 @@ def _losses(
         raise Failure(f"{model.name} is no class: calling it returns {_described(thing)}.")
     steps = [(thing.setting("params", dict(params)), thing.calling("loss", *arguments)) for params in batch]
     results = who.perform([step for pair in steps for step in pair])[1::2]
-    return [tuple(_parts(model.loss, result, ("loss", "grads"))) for result in results]  # type: ignore[misc]
+    return [tuple(_parts(model.loss, result, ("loss", "grads"))) for result in results]
 
 
 def _entry(model: Model, grads: Any, name: str) -> Any:

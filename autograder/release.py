@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -60,12 +61,11 @@ def _generate(name: str, course: Path, scratch: Path) -> Path:
     config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
     config.CourseDirectory.root = str(course)
     config.CourseDirectory.release_directory = os.path.relpath(scratch, course)
-    config.CourseDirectory.db_url = f"sqlite:///{scratch / 'gradebook.db'}"
+    config.CourseDirectory.db_url = f"sqlite:///{scratch.resolve() / 'gradebook.db'}"
     with _programs_of_this_environment():
         result = NbGraderAPI(config=config).generate_assignment(name, force=True, create=True)
     if not result["success"]:
-        log = str(result.get("log") or result.get("error") or "it did not say why").strip()
-        raise ReleaseError(f"nbgrader could not generate {name}. Its log:\n{log}")
+        raise ReleaseError(f"nbgrader could not generate {name}: {_cause(str(result.get('log') or ''))}")
     made = scratch / name
     for leftover in made.rglob(".ipynb_checkpoints"):
         shutil.rmtree(leftover)
@@ -74,13 +74,19 @@ def _generate(name: str, course: Path, scratch: Path) -> Path:
 
 @contextmanager
 def _programs_of_this_environment() -> Iterator[None]:
-    """nbgrader starts ``alembic`` by name, which an environment that is not activated does not find."""
+    """Let ``alembic`` be found, which nbgrader starts by name, even where this environment is not activated."""
     former = os.environ.get("PATH", "")
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), former])
     try:
         yield
     finally:
         os.environ["PATH"] = former
+
+
+def _cause(log: str) -> str:
+    """What nbgrader's log names as the error: of all its tracebacks, the last line of the first."""
+    named = re.findall(r"^\s*([\w.]*(?:Error|Exception): .+)$", log, re.MULTILINE)
+    return named[0] if named else log.strip()[-500:] or "it did not say why"
 
 
 def _leaks(source: Notebook, made: Path) -> Iterator[str]:

@@ -99,7 +99,9 @@ class _Slicer:
                     break
         if reaching and self._effects[reaching[-1]].imports:
             # A call like np.random.seed(0) or plt.show() changes nothing that a graded function is judged by.
-            reaching = [i for i in reaching if name not in self._effects[i].patches or _mends_the_path(self._statements[i])]
+            reaching = [
+                i for i in reaching if name not in self._effects[i].patches or _mends_the_path(self._statements[i])
+            ]
         yield from reaching
 
 

@@ -140,7 +140,7 @@ class Student(Answers):
         return f"{kind}.{step.name}" if step.name else kind
 
     def _must_be_defined(self, function: str) -> None:
-        name = function.split(".")[0]
+        name = function.partition(".")[0]
         statement = defines(self._notebook.statements, name)
         if statement is None:
             spoiled = self._notebook.problem_with(name)
@@ -156,7 +156,7 @@ class Student(Answers):
         where = f" ({_place(raised)})" if raised.lines else ""
         inner = raised.lines[-1][2] if raised.lines else ""
         if "NotImplementedError" in raised.kinds:
-            if inner in ("", function.split(".")[-1]):
+            if inner in ("", function.rpartition(".")[2]):
                 return CallFailed(function, f"{function} is not written yet{where}.")
             return CallFailed(function, f"{function} calls {inner}, which is not written yet{where}.")
         if "MemoryError" in raised.kinds:
@@ -172,7 +172,7 @@ class Student(Answers):
         return CallFailed(function, f"{function} raised {said}{where}.", " ".join(hints))
 
     def _source_of(self, function: str) -> str:
-        statement = defines(self._notebook.statements, function.split(".")[0])
+        statement = defines(self._notebook.statements, function.partition(".")[0])
         return statement.source if statement else ""
 
 

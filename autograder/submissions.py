@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autograder.errors import UsageError
 from autograder.grading import Submission
 from autograder.notebook import MAX_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 
 def find_submissions(assignment: str, paths: Sequence[Path]) -> list[Submission]:

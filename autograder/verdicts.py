@@ -9,7 +9,7 @@ Verdict
 from __future__ import annotations
 
 
-class Verdict(Exception):  # noqa: N818
+class Verdict(Exception):
     """A hidden test's result other than "passed"."""
 
 

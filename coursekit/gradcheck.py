@@ -218,6 +218,45 @@ def numeric_gradients(
     }
 
 
+def directional_derivatives(
+    evaluate: Evaluate,
+    inputs: Inputs,
+    upstream: Sequence[Floats | float],
+    directions: Sequence[Mapping[str, Floats]],
+    *,
+    step: float = STEP,
+) -> list[float]:
+    """Measure the slopes of sum(upstream * outputs) along directions by central differences.
+
+    One direction costs two evaluations, however many entries the inputs have. If a gradient is wrong, it is all but
+    certain that its product with a normally distributed direction is wrong too.
+
+    Args:
+        evaluate: Called once, as by `numeric_gradients`.
+        inputs: The arguments of the function by name. They are not changed.
+        upstream: One array for each output, of its shape; 1.0 for a scalar loss.
+        directions: For each slope, how the inputs of these names move together; each of its input's shape.
+        step: How far the inputs are moved, both ways, as a multiple of the direction.
+
+    Returns:
+        One slope for each direction.
+
+    Raises:
+        InvalidInput: A name is no float64 array, or an output has another shape than its upstream gradient.
+    """
+    weights = [np.asarray(u, dtype=np.float64) for u in upstream]
+    moved: list[dict[str, object]] = []
+    for direction in directions:
+        along = {name: (_differentiable(name, inputs), step * d) for name, d in direction.items()}
+        moved.append({**inputs, **{name: array + way for name, (array, way) in along.items()}})
+        moved.append({**inputs, **{name: array - way for name, (array, way) in along.items()}})
+    outputs = evaluate(moved)
+    if len(outputs) != len(moved):
+        raise InvalidInput(f"evaluate returned {len(outputs)} results for {len(moved)} inputs")
+    pairs = zip(outputs[::2], outputs[1::2], strict=True)
+    return [_slope(plus, minus, weights, 2 * step) for plus, minus in pairs]
+
+
 def _differentiable(name: str, inputs: Inputs) -> Floats:
     """Return the input called `name` if it is a float64 array; raise InvalidInput if not."""
     if name not in inputs:

@@ -57,7 +57,14 @@ class Student:
 
     def add(self, source, at=None):
         """Add a code cell; at the end, or before cell number ``at``."""
-        cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None, "source": source, "id": "x"}
+        cell = {
+            "cell_type": "code",
+            "metadata": {},
+            "outputs": [],
+            "execution_count": None,
+            "source": source,
+            "id": "x",
+        }
         self.cells.insert(len(self.cells) if at is None else at - 1, cell)
         return self
 
@@ -72,7 +79,9 @@ class Grade:
     def __init__(self, result):
         self.result = result
         self.notebook = result.notebooks[0]
-        self.questions = {question.question: question for notebook in result.notebooks for question in notebook.questions}
+        self.questions = {
+            question.question: question for notebook in result.notebooks for question in notebook.questions
+        }
         self.points = {name: question.points for name, question in self.questions.items()}
         self.lost = {name for name, question in self.questions.items() if question.points < question.max_points}
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from autograder.notebook import Statement
 
 
-class Trouble(Exception):  # noqa: N818 - a student's doing, not an error of ours
+class Trouble(Exception):
     """The box is gone, by the doing of what ran in it. ``str`` completes the sentence "affine_forward ..."."""
 
 
@@ -139,7 +139,8 @@ class Box:
         """
         encoder = worker.Encoder(self._budget(), only_handles, by_value=self.policy.depth)
         tree = encoder.encode([(s.do, s.target, s.name, s.args, s.kwargs or {}) for s in steps])
-        seconds = self.policy.call_seconds if len(steps) == 1 else self.policy.batch_seconds
+        calls = sum(step.do == "call" for step in steps)
+        seconds = self.policy.call_seconds if calls <= 1 else self.policy.batch_seconds
         return self._results({"op": "perform", "steps": tree}, bytes(encoder.body), seconds, len(steps))
 
     def forget(self) -> None:

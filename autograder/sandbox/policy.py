@@ -17,7 +17,7 @@ class Policy:
     """Wall time for one top-level statement of the notebook."""
     load_seconds: float = 20.0
     """Wall time for all of the notebook's statements together."""
-    call_seconds: float = 5.0
+    call_seconds: float = 3.0
     """Wall time for one call of a graded function; a right one takes about a millisecond."""
     batch_seconds: float = 20.0
     """Wall time for a batch of calls, a few hundred small ones."""

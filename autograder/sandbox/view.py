@@ -6,6 +6,7 @@ that no path inside says where anything lies outside, and nothing that happens t
 
 from __future__ import annotations
 
+import re
 import sys
 import sysconfig
 from functools import cache
@@ -46,23 +47,23 @@ def interpreter() -> tuple[list[str], str]:
 @cache
 def packages() -> tuple[tuple[Path, str], ...]:
     """Each file or folder of the packages the kit depends on, and of the kit, with its name under /packages."""
-    from packaging.requirements import Requirement
-
     found: dict[str, Path] = {"coursekit": Path(coursekit.__file__).parent}
-    wanted, done = [Requirement(line) for line in metadata.requires(KIT) or ()], set()
+    wanted, done = list(metadata.requires(KIT) or ()), set()
     while wanted:
         requirement = wanted.pop()
-        name = requirement.name.lower()
-        if name in done or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
+        name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0].lower()
+        if name in done or "extra ==" in requirement:
             continue
         done.add(name)
-        distribution = metadata.distribution(name)
-        wanted += [Requirement(line) for line in distribution.requires or ()]
+        try:
+            distribution = metadata.distribution(name)
+        except metadata.PackageNotFoundError:  # needed on other systems or by other versions of Python
+            continue
+        wanted += distribution.requires or ()
         record = distribution.read_text("RECORD") or ""
         for top in {line.partition(",")[0].partition("/")[0] for line in record.splitlines()}:
-            real = Path(str(distribution.locate_file(top)))
             if not top.startswith(("..", "__pycache__")) and not top.endswith(".pth"):
-                found[top] = real
+                found[top] = Path(str(distribution.locate_file(top)))
     return tuple(sorted((real, top) for top, real in found.items()))
 
 

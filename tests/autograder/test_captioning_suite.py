@@ -12,8 +12,8 @@ ASSIGNMENT = load_assignment("captioning", HOME)
 KNOWN = [(assigned, known) for assigned in ASSIGNMENT.notebooks for known in assigned.misconceptions]
 
 
-@pytest.mark.parametrize(("assigned", "known"), KNOWN, ids=[f"{known.question}: {known.name}" for _, known in KNOWN])
-def test_a_known_mistake_fails_its_question_and_is_told_by_its_name(assigned, known, student, graded):
+@pytest.mark.parametrize("known", [pytest.param(known, id=f"{known.question}: {known.name}") for _, known in KNOWN])
+def test_a_known_mistake_fails_its_question_and_is_told_by_its_name(known, student, graded):
     student.change(known.question, *known.change)
     grade = graded(student)
     failed = [test for test in grade.questions[known.question].tests if test.outcome == "failed"]
@@ -251,7 +251,8 @@ class CaptioningRNN(CaptioningRNN):
 def sample(self, features, max_length=30):
     captions = []
     for feature in features:
-        h, word, caption = affine_forward(feature[None], self.params["W_proj"], self.params["b_proj"])[0], self._start, []
+        h, _ = affine_forward(feature[None], self.params["W_proj"], self.params["b_proj"])
+        word, caption = self._start, []
         for _ in range(max_length):
             x, _ = word_embedding_forward(np.array([[word]]), self.params["W_embed"])
             h, _ = rnn_step_forward(x[:, 0], h, self.params["Wx"], self.params["Wh"], self.params["b"])

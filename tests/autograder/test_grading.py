@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections import Counter
 
 import pytest
 
@@ -96,12 +95,12 @@ def test_gradients_of_zero_under_a_loss_of_zero_earn_nothing(student, graded):
     assert graded(student).points["CaptioningRNN.loss"] == 0
 
 
-def test_one_function_hangs_one_crashes_one_eats_memory_one_prints_without_end_and_the_right_one_earns_its_points(
+def test_beside_functions_that_hang_crash_eat_memory_or_print_without_end_the_right_one_earns_its_points(
     student, graded
 ):
     student.begin("rnn_step_forward", "while True: pass")
     student.begin("rnn_step_backward", "import ctypes; ctypes.string_at(0)")
-    student.begin("rnn_forward", "x = [bytearray(1 << 28) for _ in range(100)]")
+    student.begin("rnn_forward", "x = [bytearray(1 << 31) for _ in range(100)]")
     student.begin("rnn_backward", "while True: print('x' * 1000)")
     student.begin("word_embedding_backward", "import os; os._exit(0)")
     student.begin("CaptioningRNN.sample", "raise SystemExit(0)")
@@ -109,7 +108,7 @@ def test_one_function_hangs_one_crashes_one_eats_memory_one_prints_without_end_a
     grade = graded(student)
     assert time.monotonic() - started < 60
     assert {name: points for name, points in grade.points.items() if points} == {"word_embedding_forward": 2}
-    assert "rnn_step_forward did not come to an end within 5 s." in grade.told("rnn_step_forward")
+    assert "rnn_step_forward did not come to an end within 3 s." in grade.told("rnn_step_forward")
     assert "rnn_step_forward has to work first." in grade.told("rnn_step_backward")
     assert "rnn_forward ran out of memory" in grade.told("rnn_forward")
     assert "rnn_forward has to work first." in grade.told("rnn_backward")
@@ -121,7 +120,7 @@ def test_one_function_hangs_one_crashes_one_eats_memory_one_prints_without_end_a
     ("line", "told"),
     [
         ("import ctypes; ctypes.string_at(0)", "rnn_step_backward crashed the interpreter"),
-        ("while True: print('x' * 1000)", "rnn_step_backward did not come to an end within 5 s."),
+        ("while True: print('x' * 1000)", "rnn_step_backward did not come to an end within 3 s."),
         ("return None", "rnn_step_backward should return dx, dprev_h, dWx, dWh, db, but returns None."),
         ("return 1, 2", "rnn_step_backward should return dx, dprev_h, dWx, dWh, db, but returns 2 things."),
         ("return [None] * 5", "dx is None, not a numpy array; is it computed and returned?"),
@@ -148,14 +147,17 @@ def test_a_missing_function_is_named_and_those_that_need_it_say_so(student, grad
     assert "rnn_step_forward has to work first." in grade.told("rnn_step_backward")
 
 
-# ------------------------------------------------------------------------------------------------ what becomes of notebooks
+# ----------------------------------------------------------------------------------- what becomes of notebooks
 
 
 def test_a_notebook_cut_off_in_the_middle_is_unreadable_and_says_where(student, graded):
     grade = graded(student.text[: len(student.text) // 2])
     assert grade.result.status == "unreadable"
     assert grade.result.score == 0
-    assert "rnn_captioning is cut off: it ends in the middle of the notebook (line 1, column " in grade.notebook.problems[0]
+    assert (
+        "rnn_captioning is cut off: it ends in the middle of the notebook (line 1, column "
+        in grade.notebook.problems[0]
+    )
     assert all(test.cause for question in grade.questions.values() for test in question.tests)
 
 
@@ -218,5 +220,3 @@ def test_a_statement_that_hangs_costs_only_what_needs_it(student, graded):
     grade = graded(student)
     assert any("did not come to an end" in problem for problem in grade.notebook.problems)
     assert grade.lost == {"word_embedding_forward", "word_embedding_backward", "CaptioningRNN.loss"}
-
-

@@ -9,15 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from autograder.errors import SandboxUnavailable
 from autograder.notebook import Statement
 from autograder.sandbox import POLICY, Box, Died, Lied, Overran, Raised, Trouble
 from autograder.sandbox.box import Step
-from autograder.sandbox.worker import Budget, Decoder, Encoder, Handle, WireError
+from autograder.sandbox.worker import Handle
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -270,8 +267,8 @@ def test_a_bubblewrap_that_may_not_make_namespaces_is_told_apart(monkeypatch, tm
     fake.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    with pytest.raises(SandboxUnavailable, match="No permissions to create new namespace"):
-        Box()
+    with pytest.raises(SandboxUnavailable, match="No permissions to create new namespace"), Box():
+        pass
 
 
 # ------------------------------------------------------------------------------------------------ the conversation
@@ -369,91 +366,3 @@ def test_terminal_escapes_in_a_message_are_taken_out(box):
     assert "\x1b" not in raised.message
     assert "\u202e" not in raised.message
     assert len(raised.message) <= POLICY.text
-
-
-plain_values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63), 2**63)
-    | st.floats(allow_nan=False)
-    | st.text()
-    | hnp.arrays(
-        st.sampled_from([np.dtype(t) for t in ("f8", "f4", "i8", "i4", "u1", "b1", "c16", ">f8")]),
-        hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3),
-    ),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.lists(inner, max_size=3).map(tuple)
-        | st.dictionaries(st.text(max_size=3), inner, max_size=3)
-    ),
-    max_leaves=10,
-)
-
-
-def refuse(value):
-    raise TypeError(value)
-
-
-@given(plain_values)
-def test_values_survive_the_wire(value):
-    encoder = Encoder(Budget(10_000, 1 << 20, 20), refuse, by_value=20)
-    tree = encoder.encode(value)
-    back = Decoder(bytes(encoder.body), Budget(10_000, 1 << 20, 20), refuse).decode(tree)
-    assert_same(back, value)
-
-
-def assert_same(back, value):
-    if isinstance(value, (list, tuple)):
-        assert type(back) is type(value)
-        assert len(back) == len(value)
-        for one, other in zip(back, value, strict=True):
-            assert_same(one, other)
-    elif isinstance(value, dict):
-        assert back.keys() == value.keys()
-        for key in value:
-            assert_same(back[key], value[key])
-    elif isinstance(value, np.ndarray):
-        np.testing.assert_array_equal(back, value)
-        assert back.dtype == value.dtype.newbyteorder("=")
-    else:
-        assert back == value
-        assert type(back) is type(value)
-
-
-trees = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(st.sampled_from("atldhx"), inner, max_size=2)
-        | st.tuples(
-            st.sampled_from(["<f8", "|O", "<U4", "f8", "<f3", "|V8", "<i8", ""]),
-            st.lists(st.integers(-1, 2**70)),
-            st.integers(),
-        ).map(lambda array: {"a": list(array)})
-    ),
-    max_leaves=20,
-)
-
-
-@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=500)
-@given(trees, st.binary(max_size=64))
-def test_whatever_comes_back_is_a_value_or_a_wire_error(tree, body):
-    decoder = Decoder(body, Budget(100, 4096, 8), lambda handle: handle)
-    try:
-        decoder.decode(tree)
-    except WireError:
-        pass
-
-
-def test_one_array_named_a_thousand_times_does_not_multiply():
-    tree = {"l": [{"a": ["|u1", [1 << 20], 0]}] * 1000}
-    with pytest.raises(WireError, match="too large"):
-        Decoder(bytes(1 << 20), Budget(10_000, 2 << 20, 8), refuse).decode(tree)
-
-
-def test_deep_nesting_is_refused():
-    tree = None
-    for _ in range(100):
-        tree = {"l": [tree]}
-    with pytest.raises(WireError, match="nested"):
-        Decoder(b"", Budget(10_000, 1 << 20, 12), refuse).decode(tree)

@@ -66,8 +66,8 @@ def test_step_backward(judge: Judge, gradient: str) -> None:
 @question("rnn_step_backward")
 def test_step_backward_at_the_edges(judge: Judge) -> None:
     """All gradients hold for sizes of one, and are zero where the upstream gradient is."""
-    for sizes in ({"N": 1}, {"D": 1}, {"H": 1}):
-        judge.gradients(STEP, step_inputs(judge, **sizes))
+    for sizes in ((1, 2, 3), (2, 1, 3), (3, 2, 1)):
+        judge.gradients(STEP, step_inputs(judge, *sizes))
     judge.zero_gradients(STEP, step_inputs(judge))
 
 
@@ -76,7 +76,7 @@ def test_step_backward_at_the_edges(judge: Judge) -> None:
 
 @question("rnn_forward", weight=3)
 def test_sequence_forward(judge: Judge) -> None:
-    """h holds the hidden states of all time steps, each computed from the one before."""
+    """Array h holds the hidden states of all time steps, each computed from the one before."""
     judge.forward(SEQUENCE, sequence_inputs(judge))
 
 
@@ -97,8 +97,8 @@ def test_sequence_backward(judge: Judge, gradient: str) -> None:
 @question("rnn_backward")
 def test_sequence_backward_at_the_edges(judge: Judge) -> None:
     """All gradients hold for one time step and for sizes of one, and are zero where the upstream gradient is."""
-    for sizes in ({"T": 2, "N": 1}, {"T": 1}, {"D": 1}, {"H": 1}):
-        judge.gradients(SEQUENCE, sequence_inputs(judge, **sizes))
+    for sizes in ((1, 4, 2, 3), (2, 1, 2, 3), (2, 4, 1, 3), (2, 4, 3, 1)):
+        judge.gradients(SEQUENCE, sequence_inputs(judge, *sizes))
     judge.zero_gradients(SEQUENCE, sequence_inputs(judge))
 
 
@@ -120,7 +120,7 @@ def test_embedding_forward_of_size_one(judge: Judge) -> None:
 
 @question("word_embedding_backward", weight=3)
 def test_embedding_backward(judge: Judge) -> None:
-    """dW adds up the gradients of every place where a word occurs."""
+    """Array dW adds up the gradients of every place where a word occurs."""
     judge.gradients(EMBEDDING, embedding_inputs(judge))
 
 
