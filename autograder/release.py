@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from autograder.notebook import Notebook
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+TELLING = 8
+"""Characters that a line must have, without white space, to tell anything: a lone bracket or ``return`` does not."""
 
 
 def release(assignment: Assignment, course: Path, into: Path | None = None) -> Path:
@@ -90,32 +92,25 @@ def _cause(log: str) -> str:
 
 
 def _leaks(source: Notebook, made: Path) -> Iterator[str]:
-    """Each line of a solution that the release still shows, and each output."""
-    secret, given = _lines(source)
+    """Each line of a solution that the release still shows."""
+    secret = set(_solution_lines(source))
     path = made / f"{source.name}.ipynb"
     released = read_notebook(path.read_bytes(), source.name)
     for cell in released.cells:
         for number, line in enumerate(cell.source.splitlines(), start=1):
-            if BEGIN in line or (_bare(line) in secret and _bare(line) not in given):
+            if BEGIN in line or _bare(line) in secret:
                 yield f"{path.name}, cell {cell.number}, line {number}: {line.strip()}"
 
 
-def _lines(source: Notebook) -> tuple[set[str], set[str]]:
-    """The lines within solutions, and those outside of them."""
-    secret: set[str] = set()
-    given: set[str] = {""}
+def _solution_lines(source: Notebook) -> Iterator[str]:
+    """The lines between the markers, and those of cells that are answers as a whole."""
     for cell in source.cells:
-        answer = bool(cell.nbgrader.get("solution"))
-        regions = BEGIN in cell.source
-        within = answer and not regions
+        within = bool(cell.nbgrader.get("solution")) and BEGIN not in cell.source
         for line in cell.source.splitlines():
-            if BEGIN in line:
-                within = True
-            elif END in line:
-                within = False
-            else:
-                (secret if within else given).add(_bare(line))
-    return secret, given
+            if BEGIN in line or END in line:
+                within = BEGIN in line
+            elif within and len(_bare(line)) >= TELLING:
+                yield _bare(line)
 
 
 def _bare(line: str) -> str:
