@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from autograder.grading import grade
@@ -32,16 +34,38 @@ def grade_all(
         for submission in submissions:
             yield grade(assignment, submission, seed=seed, isolated=isolated)
         return
-    import multiprocessing  # here, since one notebook needs neither, and both take time
+    import multiprocessing  # here, since a single notebook does without, and these take time
     from concurrent.futures import ProcessPoolExecutor, as_completed
 
     # Not fork: a progress bar's thread may hold a lock at that moment.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["autograder.grading", "autograder.plugin"])
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        futures = [pool.submit(grade, assignment, each, seed=seed, isolated=isolated) for each in submissions]
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_leave_interrupts_to_us) as pool:
         try:
+            with _interrupt_postponed():
+                futures = [pool.submit(grade, assignment, each, seed=seed, isolated=isolated) for each in submissions]
             for future in as_completed(futures):
                 yield future.result()
-        finally:
+        except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for worker in multiprocessing.active_children():  # and with each worker its sandbox
+                worker.terminate()
+                worker.join()
+            raise
+
+
+def _leave_interrupts_to_us() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def _interrupt_postponed() -> Iterator[None]:
+    """Let Ctrl-C wait: a worker that is half started would be left behind."""
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAX_REPAIRS = 32
-"""How often one cell is parted at a syntax error before the rest of it is given up."""
+MAX_ERRORS = 32
+"""How many syntax errors are looked for in one cell before the rest of it is given up."""
+
+MAX_LINE = 200
+"""How much of a line is looked at to explain what is wrong with it."""
+
+TOO_DEEP = "this is nested too deeply to be read; write it in several steps"
 
 CONFLICT = re.compile(r"^<{7}(?= |$)", re.MULTILINE)
 """The first line that an unresolved merge leaves."""
@@ -34,11 +40,12 @@ class Fault:
     """What cannot be read, and the line of the cell at which it stands."""
 
     message: str
-    line: int | None
+    line: int
 
 
-_FRESH_LINE = re.compile(r"(?!(?:else|elif|except|finally)\b)[^\W\d]|@")
+_FRESH_LINE = re.compile(r"(?!(?:else|elif|except|finally)\b)[^\W\d]|[@%!?]")
 """The start of a line at which a top-level statement may begin."""
+_QUOTES = re.compile(r"\"{3}|'{3}")
 
 
 def read_code(text: str) -> Iterator[Piece | Fault]:
@@ -47,164 +54,162 @@ def read_code(text: str) -> Iterator[Piece | Fault]:
     A cell that does not parse is parted at the error: the lines from one unindented start to the next are given up,
     what stands before and after them is read on its own.
     """
+    tree = _parse(text, 0)
+    if not isinstance(tree, Fault):
+        yield from _pieces(tree, text, 0)
+        return
     conflict = CONFLICT.search(text)
     if conflict:
-        line = text.count("\n", 0, conflict.start()) + 1
         message = "a merge conflict was left here; choose one side and delete the <<<<<<<, ======= and >>>>>>> lines"
-        yield Fault(message, line)
+        yield Fault(message, text.count("\n", 0, conflict.start()) + 1)
         return
-    tree = _parse(text, 0)
-    lines = text.split("\n")
-    if isinstance(tree, Fault):
-        lines = _without_magics(lines)
+    lines = _python_lines(text)
     todo = [(0, len(lines))]
-    failures = 0
+    errors = 0
     while todo:
         start, end = todo.pop()
-        if not any(line.strip() for line in lines[start:end]):
-            continue
-        code = "\n".join(lines[start:end])
+        code = _without_magics("\n".join(lines[start:end]))
         tree = _parse(code, start)
         if not isinstance(tree, Fault):
-            yield from _pieces(tree, code, lines, start)
+            yield from _pieces(tree, code, start)
             continue
-        failures += 1
-        first, stop = _part_with(min(max(start, (tree.line or 1) - 1), end - 1), lines, start, end)
-        if (first, stop) == (start, end) or failures > MAX_REPAIRS:
+        errors += 1
+        if errors > MAX_ERRORS:
+            yield Fault(f"{tree.message}; the rest of the cell is left out, for it holds too many errors", tree.line)
+            return
+        first, stop = _part_with(tree.line - 1, lines, start, end)
+        if (first, stop) == (start, end):
             yield tree
         else:
-            todo += [(stop, end), (first, stop), (start, first)]
+            todo += [part for part in ((stop, end), (first, stop), (start, first)) if part[0] < part[1]]
 
 
 def _part_with(error: int, lines: list[str], start: int, end: int) -> tuple[int, int]:
     """The lines of the top-level statement in which line ``error`` stands, as well as that can be told."""
-    fresh = [
-        at
-        for at in range(start, end)
-        if _FRESH_LINE.match(lines[at]) and not (at > start and lines[at - 1].startswith("@"))
-    ]
-    first = max((at for at in fresh if at <= error), default=start)
-    later = [at for at in fresh if at > error]
-    for stop in later:
-        inside = "\n".join(lines[first:stop])
-        if inside.count('"""') % 2 == 0 and inside.count("'''") % 2 == 0:
-            return first, stop  # not in the middle of a docstring
-    return first, later[0] if later else end
+    first, stop = start, end
+    inside = ""  # the quotes of a docstring that is open
+    for at in range(start, end):
+        if _FRESH_LINE.match(lines[at]) and not (at > start and lines[at - 1].startswith("@")):
+            if at <= error:
+                first, inside = at, ""
+            elif not inside:
+                return first, at
+            elif stop == end:
+                stop = at  # if the docstring is never closed, this is where it should have been
+        for quotes in _QUOTES.findall(lines[at]):
+            inside = "" if quotes == inside else inside or quotes
+    return first, stop if inside else end
 
 
 def _parse(code: str, above: int) -> ast.Module | Fault:
-    """The syntax tree; ``above`` lines stand before ``code`` in its cell."""
+    """The syntax tree, its lines counted as in the cell, in which ``above`` lines stand before ``code``."""
+    lines = code.split("\n")
+    if "\0" in code:
+        at = next(at for at, line in enumerate(lines) if "\0" in line)
+        return Fault("a null byte, which nobody can see, stands here; delete it", above + at + 1)
     try:
         return ast.parse("\n" * above + code)
     except SyntaxError as error:
-        at = (error.lineno or 0) - above - 1
-        lines = code.split("\n")
-        return Fault(_explain(error, lines[at] if 0 <= at < len(lines) else ""), error.lineno)
+        at = min(max((error.lineno or 1) - above - 1, 0), len(lines) - 1)
+        return Fault(_explain(error, lines[at]), above + at + 1)
     except (RecursionError, MemoryError):
-        return Fault("nested too deeply to be read", above + 1)
-    except ValueError as error:  # null bytes, integers of thousands of digits
-        return Fault(f"not valid Python ({error})", above + 1)
+        return Fault(TOO_DEEP, above + 1)
 
 
-def _pieces(tree: ast.Module, code: str, lines: list[str], above: int) -> Iterator[Piece | Fault]:
+def _pieces(tree: ast.Module, code: str, above: int) -> Iterator[Piece | Fault]:
     """The statements of a tree, each checked for what only the compiler notices: ``return`` outside a function."""
-    sound = _compile_fault(code, above) is None
+    lines = code.encode().split(b"\n")  # the tree counts columns in bytes
     for node in tree.body:
-        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
-        source = _text(lines, first, 0 if first < node.lineno else node.col_offset, node)
-        if source == "pass":
-            continue  # nothing, or a magic stood here
-        fault = None if sound else _compile_fault(source, first - 1)
-        yield fault or Piece(source, first)
+        decorators = [decorator.lineno for decorator in getattr(node, "decorator_list", [])]
+        start = (min(decorators), 0) if decorators else (node.lineno, node.col_offset)
+        source = _text(lines, (start[0] - above, start[1]), ((node.end_lineno or 0) - above, node.end_col_offset or 0))
+        if source != "pass":  # nothing, or a magic stood here
+            yield _compile_fault(source, start[0] - 1) or Piece(source, start[0])
 
 
 def _compile_fault(source: str, above: int) -> Fault | None:
     try:
-        compile("\n" * above + source, "<cell>", "exec", dont_inherit=True)
+        compile(source, "<cell>", "exec", dont_inherit=True)
     except SyntaxError as error:
-        return Fault(f"not valid Python ({error.msg})", error.lineno)
-    except (RecursionError, MemoryError, ValueError):
-        return Fault("nested too deeply to be read", above + 1)
+        at = min(max((error.lineno or 1) - 1, 0), source.count("\n"))
+        return Fault(_explain(error, source.split("\n")[at]), above + at + 1)
+    except (RecursionError, MemoryError):
+        return Fault(TOO_DEEP, above + 1)
     return None
 
 
-def _text(lines: list[str], first: int, column: int, node: ast.stmt) -> str:
-    """The text from ``column`` of line ``first`` to the end of ``node``; columns count bytes, as they do in a tree."""
-    last, end = node.end_lineno or first, node.end_col_offset
-    text = lines[first - 1 : last]
-    text[-1] = text[-1].encode()[:end].decode()
-    text[0] = text[0].encode()[column:].decode()
-    return "\n".join(text)
+def _text(lines: list[bytes], start: tuple[int, int], end: tuple[int, int]) -> str:
+    """What stands from ``start``, a line from 1 and a column, to ``end``."""
+    (first, column), (last, stop) = start, end
+    if first == last:
+        return lines[first - 1][column:stop].decode()
+    return b"\n".join([lines[first - 1][column:], *lines[first : last - 1], lines[last - 1][:stop]]).decode()
 
 
 # What notebooks allow beyond Python -----------------------------------------------------------------------
 
-_RUNS_PYTHON = re.compile(r"\s*%%(time|timeit|capture|prun|mprun|lprun|memit)\b")
-_TIMED = re.compile(r"(\s*)%time\s+(.*)")
+_RUNS_PYTHON = re.compile(r"%%(time|timeit|capture|prun|mprun|lprun|memit)\b")
+_TIMED = re.compile(r"([ \t]*+)%time[ \t]+(?=\S)")
 _MAGIC = re.compile(
-    r"(\s*)(?:%%?[A-Za-z]|!|\?{1,2}[\w.%]"  # %matplotlib inline, !pip install, ?name
-    r"|[\w.%*]+\?{1,2}\s*$"  # name?
-    r"|[\w.,\s]+=\s*(?:!|%[A-Za-z]))"  # files = !ls
+    r"([ \t]*+)(?:%%?[A-Za-z]|!|\?{1,2}[\w.%]"  # %matplotlib inline, !pip install, ?name
+    r"|[\w.%*]+\?{1,2}[ \t]*$"  # name?
+    r"|[\w., \t]+=[ \t]*(?:!|%[A-Za-z]))"  # files = !ls
+    r"(?:\\\n|[^\n])*",  # to the end of the line, and of those that it goes on in
+    re.MULTILINE,
 )
 _LEXEME = re.compile(
-    r"#[^\n]*|(\"\"\"|\'\'\')(?:\\.|.)*?(?:\1|\Z)|\"(?:\\.|[^\"\\\n])*\"|\'(?:\\.|[^\'\\\n])*\'|[()\[\]{}]|\n",
+    r"#[^\n]*|(\"\"\"|\'\'\')(?:\\.|.)*?(?:\1|\Z)|\"(?:\\.|[^\"\\\n])*\"|\'(?:\\.|[^\'\\\n])*\'"
+    r"|[^#\"\'\\()\[\]{}\n]+|\\\n|.",
     re.DOTALL,
 )
 
 
-def _without_magics(lines: list[str]) -> list[str]:
-    """The same number of lines, with ``pass`` for each magic, and nothing at all for a cell in another language."""
-    lines = _dedented(lines)
-    head = next((at for at, line in enumerate(lines) if line.strip() and not line.startswith("#")), 0)
-    if lines[head].startswith("%%"):
+def _python_lines(text: str) -> list[str]:
+    """The lines of a cell without what stands around its Python; all of them empty if it is in another language."""
+    lines = text.split("\n")
+    heads = [at for at, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")]
+    if heads:  # a cell that is indented as a whole runs
+        margin = lines[heads[0]][: -len(lines[heads[0]].lstrip())]
+        lines = [line.removeprefix(margin) for line in lines]
+    for head in heads:
+        if not lines[head].startswith("%%"):
+            break
         if not _RUNS_PYTHON.match(lines[head]):
             return [""] * len(lines)
         lines[head] = ""
-    inside = _inside("\n".join(lines))
-    for at, line in enumerate(lines):
-        magic = _MAGIC.match(line)
-        if not magic or at in inside.strings or (magic[1] and at in inside.brackets):
-            continue
-        timed = _TIMED.match(line)
-        lines[at] = timed[1] + timed[2] if timed else magic[1] + "pass"
-        while not timed and line.endswith("\\") and at + 1 < len(lines):
-            at += 1  # noqa: PLW2901 - a magic that goes on in the next line
-            line, lines[at] = lines[at], ""  # noqa: PLW2901
     return lines
 
 
-def _dedented(lines: list[str]) -> list[str]:
-    """Without the first line's indentation: a notebook runs a cell that is indented as a whole."""
-    first = next((line for line in lines if line.strip()), "")
-    margin = first[: len(first) - len(first.lstrip())]
-    return [line.removeprefix(margin) for line in lines]
+def _without_magics(code: str) -> str:
+    """The code with ``pass`` for each magic and shell command; every line keeps its number.
 
-
-@dataclass(frozen=True, slots=True)
-class _Inside:
-    """The lines, from 0, that begin within a string of several lines, and those that begin within brackets."""
-
-    strings: frozenset[int]
-    brackets: frozenset[int]
-
-
-def _inside(code: str) -> _Inside:
-    strings, brackets = set(), set()
-    line = depth = 0
-    for lexeme in _LEXEME.finditer(code):
-        text = lexeme[0]
-        ended = text.count("\n")
-        if text == "\n":
-            if depth > 0:
-                brackets.add(line + 1)
-        elif ended:
-            strings.update(range(line + 1, line + ended + 1))
-        elif text in "([{":
+    Only the beginning of a statement can be one: in a string, in brackets and after a backslash, a percent sign is no
+    magic.
+    """
+    done: list[str] = []
+    place = depth = 0
+    fresh = True
+    while place < len(code):
+        timed = _TIMED.match(code, place) if fresh else None
+        magic = _MAGIC.match(code, place) if fresh else None
+        found = timed or magic or _LEXEME.match(code, place)
+        assert found is not None
+        place = found.end()
+        if timed:
+            done.append(timed[1])
+            continue
+        fresh = False
+        if magic:
+            done.append(magic[1] + "pass" + "\n" * magic[0].count("\n"))
+            continue
+        lexeme = found[0]
+        done.append(lexeme)
+        if lexeme in "([{":
             depth += 1
-        elif text in ")]}":
-            depth -= 1
-        line += ended
-    return _Inside(frozenset(strings), frozenset(brackets))
+        elif lexeme in ")]}":
+            depth = max(0, depth - 1)
+        fresh = lexeme == "\n" and depth == 0
+    return "".join(done)
 
 
 # What Python's own messages leave out ---------------------------------------------------------------------
@@ -220,26 +225,26 @@ _EXPLAINED = [
     (r"invalid decimal literal", r"\d[lL]\b", "Python 2's long integer; leave the L out"),
     (r"invalid syntax", r"<>", "Python 2's <> operator; write !="),
     (r"", r"`", "backticks are no Python; write repr(...) for Python 2's `...`"),
-    (r"invalid syntax", r"\s*raise\s+[\w.]+\s*,", "Python 2's raise statement; write raise Error(...)"),
-    (r"invalid syntax", r".*\bur['\"]", "Python 2's ur'...' string; write r'...'"),
+    (r"invalid syntax", r"^raise\s+[\w.]+\s*,", "Python 2's raise statement; write raise Error(...)"),
+    (r"invalid syntax", r"\bur['\"]", "Python 2's ur'...' string; write r'...'"),
+    (r"^'a(wait|sync \w+)' outside", r"", "await outside a function works in Jupyter only; it is left out"),
+    (r"asynchronous comprehension outside", r"", "await outside a function works in Jupyter only; it is left out"),
 ]
-"""Python's message, the start of the line, and what to say instead."""
+"""Python's message, what the line holds outside its strings and comments, and what to say instead."""
+
+_QUOTED = re.compile(r"#.*|(['\"])(?:\\.|(?!\1).)*\1")
 
 
 def _explain(error: SyntaxError, line: str) -> str:
     """One sentence for a student: what it is, and the line itself."""
-    said = error.msg
+    said, line = error.msg, line.strip()[:MAX_LINE]
+    bare = _QUOTED.sub(r"\1\1", line)
     for message, text, better in _EXPLAINED:
-        if re.search(message, said) and (re.match(text, line) or (text and re.search(text, _bare(line)))):
+        if re.search(message, said) and re.search(text, bare):
             quoted = re.search(r"'.'", said)
             return better.format(quoted=quoted[0] if quoted else "")
-    shown = line.strip()
-    shown = shown if len(shown) <= 60 else shown[:57] + "..."
+    shown = line if len(line) <= 60 else line[:57] + "..."
     return f"not valid Python ({said}): {shown}" if shown else f"not valid Python ({said})"
-
-
-def _bare(line: str) -> str:
-    return _LEXEME.sub("", line)
 
 
 # What parses and then fails -------------------------------------------------------------------------------
@@ -259,8 +264,7 @@ _OLD_METHODS = {
     "iterkeys": ".iterkeys() was Python 2; write .keys()",
     "itervalues": ".itervalues() was Python 2; write .values()",
 }
-_OLD_NUMPY = dict.fromkeys(("int", "float", "bool", "object", "str", "complex"), "") | {
-    "long": "int",
+_OLD_NUMPY = dict.fromkeys(("int", "float", "object", "str", "complex"), "") | {
     "unicode": "str",
     "float_": "np.float64",
     "complex_": "np.complex128",
@@ -284,7 +288,9 @@ def old_habits(source: str) -> list[str]:
 
     For the grader to add when a call ended in a NameError, an AttributeError or a TypeError.
     """
-    tree = _parse(source, 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tree = _parse(source, 0)
     if isinstance(tree, Fault):
         return []
     nodes = list(ast.walk(tree))

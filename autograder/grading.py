@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import secrets
 import time
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autograder.errors import NotebookUnreadable
+from autograder.errors import NotebookUnreadable, SandboxUnavailable, SuiteError
 from autograder.notebook import Notebook, read_notebook
 from autograder.outcomes import NotebookResult, Outcome, QuestionResult, Status, SubmissionResult, TestResult
 from autograder.student import Student
 
 if TYPE_CHECKING:
     from autograder.course import AssignedNotebook, Assignment, Question
+    from autograder.plugin import SuiteRun
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,6 @@ def grade(
 
     Raises:
         SandboxUnavailable: the student's code cannot be isolated here.
-        BrokenBox: a sandbox did not start.
         SuiteError: the reference solution does not run.
     """
     started = time.monotonic()
@@ -95,30 +96,44 @@ def _answered(assigned: AssignedNotebook, notebook: Notebook | NotebookUnreadabl
 def _grade_notebook(
     assigned: AssignedNotebook, notebook: Notebook, seed: int, failures: list[str], *, isolated: bool
 ) -> NotebookResult:
-    student = Student(notebook, assigned.names, isolated=isolated)
+    run = student = None
     try:
+        student = Student(notebook, assigned.names, isolated=isolated)
         from autograder.plugin import SuiteRun  # only now, since pytest takes as long to import as the box to come up
 
         run = SuiteRun(assigned, student, seed)
         run.run()
+        failures += run.errors
+    except (SandboxUnavailable, SuiteError):
+        raise  # no other submission could be graded either
+    except Exception as error:  # noqa: BLE001 - the batch goes on, and the report says that this is no grade
+        failures.append(_told(error))
     finally:
-        student.close()
-    failures += run.errors
-    problems = tuple(str(problem) for problem in (*notebook.problems, *student.problems))
-    questions = tuple(
-        _question(question, run.results.get(question.name, []), run.judged_with.get(question.name, "own"))
-        for question in assigned.questions
-    )
-    status = Status.PARTLY if problems or run.errors else Status.GRADED
+        if student is not None:
+            student.close()
+    problems = tuple(str(problem) for problem in (*notebook.problems, *(student.problems if student else ())))
+    questions = tuple(_question(question, run) for question in assigned.questions)
+    status = Status.PARTLY if problems or failures else Status.GRADED
     return NotebookResult(assigned.name, status, seed, problems, questions)
 
 
-def _question(question: Question, tests: list[TestResult], judged_with: str) -> QuestionResult:
+def _told(error: Exception) -> str:
+    """An error of ours, with the line of ours that raised it."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})"
+
+
+def _question(question: Question, run: SuiteRun | None) -> QuestionResult:
     """A question's points: the share of its tests that passed, by weight."""
-    total = sum(test.weight for test in tests)
+    tests = tuple(run.results.get(question.name, ())) if run else ()
+    if not tests:
+        cause = "The grader itself failed before it came to this question."
+        tests = (TestResult("grade", "The question can be judged.", 1.0, Outcome.NOT_JUDGED, cause=cause),)
+    total = run.weights.get(question.name, 0.0) if run else 0.0
     passed = sum(test.weight for test in tests if test.outcome is Outcome.PASSED)
     points = round(question.points * passed / total, 2) if total else 0.0
-    return QuestionResult(question.name, points, question.points, judged_with, tuple(tests))
+    judged_with = run.judged_with.get(question.name, "own") if run else "own"
+    return QuestionResult(question.name, points, question.points, judged_with, tests)
 
 
 def _unreadable(assigned: AssignedNotebook, seed: int, problem: NotebookUnreadable) -> NotebookResult:

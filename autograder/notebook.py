@@ -14,22 +14,31 @@ import json
 import re
 import warnings
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from autograder.cellcode import CONFLICT, Fault, old_habits, read_code
+from autograder.cellcode import CONFLICT, Fault, read_code
 from autograder.errors import NotebookUnreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Cell", "Notebook", "Problem", "Statement", "old_habits", "read_notebook"]
+    from autograder.cellcode import Piece
+
+__all__ = ["Cell", "Notebook", "Problem", "Statement", "read_notebook"]
+
+SAVE_AGAIN = "open it in Jupyter and save it again"
 
 MAX_FILE = 64 * 2**20
 """Bytes in a notebook, pictures in its outputs included."""
 MAX_CELL = 256 * 2**10
 """Characters in one code cell."""
-MAX_CODE = 4 * 2**20
+MAX_CODE = 2**20
 """Characters in all code cells together: parsing happens outside the sandbox, so it must be bounded."""
+MAX_CELLS = 5000
+"""Cells of a notebook."""
+MAX_STATEMENTS = 5000
+"""Statements, and parts that cannot be read, of all cells together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,37 +85,29 @@ class Notebook:
     statements: tuple[Statement, ...]
     problems: tuple[Problem, ...]
 
-    @property
-    def code_cells(self) -> tuple[Cell, ...]:
-        """The cells that hold code, whether or not it parses."""
-        return tuple(cell for cell in self.cells if cell.kind == "code")
-
-    @property
-    def points(self) -> dict[str, float]:
-        """Points of each grade cell by its ``grade_id``, in the notebook's order."""
-        found: dict[str, float] = {}
-        for cell in self.cells:
-            grade_id, points = cell.nbgrader.get("grade_id"), cell.nbgrader.get("points", 0)
-            if cell.nbgrader.get("grade") is True and isinstance(grade_id, str) and _is_number(points):
-                found[grade_id] = float(points)
-        return found
-
     def cell_with(self, name: str) -> Cell | None:
         """The last code cell whose text defines or assigns ``name``, even if it does not parse.
 
         For a method, ``"Class.method"``, this is a cell that holds ``def method`` or assigns ``Class.method``.
         """
-        last = re.escape(name.rpartition(".")[2])
-        written = re.compile(
-            rf"^[ \t]*(?:(?:async[ \t]+)?def|class)[ \t]+{last}\b|^[ \t]*{re.escape(name)}[ \t]*=(?!=)",
-            re.MULTILINE,
-        )
-        return next((cell for cell in reversed(self.code_cells) if written.search(cell.source)), None)
+        return next((cell for cell in reversed(self.cells) if _line_with(name, cell)), None)
 
     def problem_with(self, name: str) -> Problem | None:
-        """Why ``name`` may be missing: the first problem in the cell whose text defines it."""
+        """Why ``name`` may be missing: the first problem from the line on that defines it, or else in its cell."""
         cell = self.cell_with(name)
-        return next((p for p in self.problems if cell is not None and p.cell == cell.number), None)
+        if cell is None:
+            return None
+        line = _line_with(name, cell)
+        found = [problem for problem in self.problems if problem.cell == cell.number]
+        return next((problem for problem in found if (problem.line or line) >= line), found[0] if found else None)
+
+
+def _line_with(name: str, cell: Cell) -> int:
+    """The last line of a code cell that defines or assigns ``name``, or 0."""
+    last = re.escape(name.rpartition(".")[2])
+    written = rf"^[ \t]*(?:(?:async[ \t]+)?def|class)[ \t]+{last}\b|^[ \t]*{re.escape(name)}[ \t]*=(?!=)"
+    places = [found.start() for found in re.finditer(written, cell.source, re.MULTILINE)]
+    return cell.source.count("\n", 0, places[-1]) + 1 if places and cell.kind == "code" else 0
 
 
 def read_notebook(data: bytes, name: str) -> Notebook:
@@ -120,26 +121,34 @@ def read_notebook(data: bytes, name: str) -> Notebook:
     statements: list[Statement] = []
     problems: list[Problem] = []
     room = MAX_CODE
+    for number, raw in enumerate(_raw_cells(content, name), start=1):
+        cell = _cell(number, raw)
+        if isinstance(cell, Problem):
+            problems.append(cell)
+            continue
+        cells.append(cell)
+        if cell.kind != "code":
+            continue
+        if len(cell.source) > min(MAX_CELL, room):
+            problems.append(Problem(_too_long(len(cell.source)), number))
+            continue
+        room -= len(cell.source)
+        for piece in _read_quietly(cell.source):
+            if len(statements) + len(problems) >= MAX_STATEMENTS:
+                room = 0
+                problems.append(Problem(_too_long(0), number))
+                break
+            if isinstance(piece, Fault):
+                problems.append(Problem(piece.message, number, piece.line))
+            else:
+                statements.append(Statement(piece.source, number, piece.line, len(statements)))
+    return Notebook(name, tuple(cells), tuple(statements), tuple(problems))
+
+
+def _read_quietly(source: str) -> list[Piece | Fault]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "is" with a literal, "\d": the student's style is not our warning
-        for number, raw in enumerate(_raw_cells(content, name), start=1):
-            cell = _cell(number, raw)
-            if isinstance(cell, Problem):
-                problems.append(cell)
-                continue
-            cells.append(cell)
-            if cell.kind != "code":
-                continue
-            if len(cell.source) > min(MAX_CELL, room):
-                problems.append(Problem(_too_long(len(cell.source), room), number))
-                continue
-            room -= len(cell.source)
-            for piece in read_code(cell.source):
-                if isinstance(piece, Fault):
-                    problems.append(Problem(piece.message, number, piece.line))
-                else:
-                    statements.append(Statement(piece.source, number, piece.line, len(statements)))
-    return Notebook(name, tuple(cells), tuple(statements), tuple(problems))
+        return list(islice(read_code(source), MAX_STATEMENTS + 1))
 
 
 # The file -------------------------------------------------------------------------------------------------
@@ -157,40 +166,48 @@ def _load(data: bytes, name: str) -> dict[str, Any]:
     try:
         text = data.decode(json.detect_encoding(data))
     except UnicodeDecodeError as error:
+        if data.lstrip()[:1] == b"{" and error.reason == "unexpected end of data":
+            raise _cut_off(name, f"byte {error.start}") from None
         raise NotebookUnreadable(
-            f"{name} is not UTF-8 text (byte {error.start})", _look_alike(data) or "save it in Jupyter again"
+            f"{name} is not a text file, as notebooks are (byte {error.start})", _look_alike(data) or SAVE_AGAIN
         ) from None
     try:
         content = json.loads(text)
     except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        conflict = CONFLICT.search(text)
-        if conflict:
-            line = text.count("\n", 0, conflict.start()) + 1
-            raise NotebookUnreadable(
-                f"{name} holds an unresolved merge conflict at line {line}",
-                "choose one side, delete the <<<<<<<, ======= and >>>>>>> lines, and open it in Jupyter",
-            ) from None
-        if text.lstrip("\ufeff \r\n\t")[:1] == "{" and _ends_early(error, text):
-            raise NotebookUnreadable(
-                f"{name} is cut off: it ends in the middle of the notebook ({where})",
-                "the upload or the save was interrupted; hand it in again",
-            ) from None
-        raise NotebookUnreadable(
-            f"{name} is not a notebook: no valid JSON at {where} ({error.msg})",
-            _look_alike(data) or "open it in Jupyter and save it again",
-        ) from None
+        raise _not_json(error, text, name, _look_alike(data)) from None
     except RecursionError:
-        raise NotebookUnreadable(f"{name} is not a notebook: its JSON is nested too deeply") from None
+        raise NotebookUnreadable(f"{name} is not a notebook: its JSON is nested too deeply", SAVE_AGAIN) from None
     except ValueError as error:  # a number of thousands of digits
-        raise NotebookUnreadable(f"{name} is not a notebook: {error}") from None
+        raise NotebookUnreadable(f"{name} is not a notebook: {error}", SAVE_AGAIN) from None
     if not isinstance(content, dict):
-        raise NotebookUnreadable(f"{name} is not a notebook: its JSON is a {_json_type(content)}, not an object")
+        told = f"{name} is not a notebook: its JSON is a {_json_type(content)}, not an object"
+        raise NotebookUnreadable(told, "hand in the .ipynb file that Jupyter saved")
     return content
 
 
-def _ends_early(error: json.JSONDecodeError, text: str) -> bool:
-    return error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
+def _not_json(error: json.JSONDecodeError, text: str, name: str, look_alike: str) -> NotebookUnreadable:
+    """What is wrong with a text that cannot be parsed."""
+    where = f"line {error.lineno}, column {error.colno}"
+    conflict = CONFLICT.search(text)
+    if conflict:
+        line = text.count("\n", 0, conflict.start()) + 1
+        return NotebookUnreadable(
+            f"{name} holds an unresolved merge conflict at line {line}",
+            "choose one side, delete the <<<<<<<, ======= and >>>>>>> lines, and open it in Jupyter",
+        )
+    unfinished = error.msg.startswith("Unterminated string") or re.fullmatch(r"[\w\\+.-]*\s*", text[error.pos :])
+    if text.lstrip("\ufeff \r\n\t")[:1] == "{" and unfinished:
+        return _cut_off(name, where)
+    return NotebookUnreadable(
+        f"{name} is not a notebook: no valid JSON at {where} ({error.msg})", look_alike or SAVE_AGAIN
+    )
+
+
+def _cut_off(name: str, where: str) -> NotebookUnreadable:
+    return NotebookUnreadable(
+        f"{name} is cut off: it ends in the middle of the notebook ({where})",
+        "the upload or the save was interrupted; hand it in again",
+    )
 
 
 def _look_alike(data: bytes) -> str:
@@ -214,19 +231,23 @@ def _json_type(value: object) -> str:
 
 def _raw_cells(content: dict[str, Any], name: str) -> list[Any]:
     """The list of cells: at the top since format 4, in worksheets before."""
-    if isinstance(content.get("cells"), list):
-        return list(content["cells"])
-    sheets = content.get("worksheets")
-    if isinstance(sheets, list):
+    cells, sheets = content.get("cells"), content.get("worksheets")
+    if not isinstance(cells, list) and isinstance(sheets, list):
         listed = [sheet.get("cells") for sheet in sheets if isinstance(sheet, dict)]
-        return [cell for cells in listed if isinstance(cells, list) for cell in cells]
-    raise NotebookUnreadable(f"{name} is not a notebook: it has no cells", "hand in the .ipynb file that Jupyter saved")
+        cells = [cell for cells in listed if isinstance(cells, list) for cell in cells]
+    if not isinstance(cells, list):
+        told = f"{name} is not a notebook: it has no cells"
+        raise NotebookUnreadable(told, "hand in the .ipynb file that Jupyter saved")
+    if len(cells) > MAX_CELLS:
+        told = f"{name} has {len(cells):,} cells, more than the {MAX_CELLS:,} that are read"
+        raise NotebookUnreadable(told, "hand in the notebook that was given out, with your answers")
+    return cells
 
 
 def _cell(number: int, raw: Any) -> Cell | Problem:
     """One cell of the JSON, whatever it is."""
     if not isinstance(raw, dict):
-        return Problem("not a cell; it is left out", number)
+        return Problem("this is not a cell; it is left out", number)
     source = raw.get("source", raw.get("input", ""))  # a code cell's text was called input before format 4
     if isinstance(source, list) and all(isinstance(part, str) for part in source):
         source = "".join(source)
@@ -243,11 +264,7 @@ def _cell(number: int, raw: Any) -> Cell | Problem:
     return Cell(number, kind, text, nbgrader if isinstance(nbgrader, dict) else {})
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _too_long(length: int, room: int) -> str:
+def _too_long(length: int) -> str:
     if length > MAX_CELL:
         return f"{length:,} characters are more than the {MAX_CELL:,} that are read of one cell; it is left out"
-    return f"the notebook's code is more than the {MAX_CODE:,} characters that are read ({room:,} were left)"
+    return f"the code before has used up what is read ({MAX_CODE:,} characters, {MAX_STATEMENTS:,} statements)"

@@ -35,11 +35,16 @@ QUIET = (
 
 @dataclass
 class SuiteRun:
-    """One run of one suite; after :meth:`run`, the results by question."""
+    """One run of one suite; after :meth:`run`, the results by question.
+
+    ``weights`` are those of all tests that were collected, so that a test which never ran is not taken for one that
+    passed.
+    """
 
     assigned: AssignedNotebook
     student: Student
     seed: int
+    weights: dict[str, float] = field(default_factory=dict)
     results: dict[str, list[TestResult]] = field(default_factory=dict)
     judged_with: dict[str, str] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
@@ -70,6 +75,8 @@ class SuiteRun:
                     os.environ[name] = value
         if self.fatal is not None:
             raise self.fatal
+        if code == pytest.ExitCode.INTERRUPTED:
+            raise KeyboardInterrupt
         if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not self.errors:
             self.errors.append(f"pytest ended with {code!r}")
         self.errors += [
@@ -110,6 +117,7 @@ class SuiteRun:
             if mark is None or name not in self.assigned.names:
                 raise pytest.UsageError(f"{item.name} belongs to no question of {self.assigned.name}: {name!r}")
             item.stash[QUESTION] = name, float(mark.kwargs["weight"])
+            self.weights[name] = self.weights.get(name, 0.0) + float(mark.kwargs["weight"])
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A suite that cannot be read is our failure."""
@@ -143,7 +151,7 @@ class SuiteRun:
         """End the run if what went wrong will go wrong for every test."""
         if isinstance(error, AutograderError):
             self.fatal = error
-            item.session.shouldstop = True
+            item.session.shouldfail = "nothing can be graded"
 
     def _told(self, question: str, error: BaseException | None) -> dict[str, Any]:
         if error is None:

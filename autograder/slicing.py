@@ -4,6 +4,10 @@ A name means what it means when the notebook runs from top to bottom and the fun
 has a time. What a statement evaluates (a default argument, a base class, a right-hand side) is looked up at the
 statement's own place; what stands in a function's body, at the time of the call. A helper that is defined twice is
 then right both for the constant that was computed with the first and for the function that calls the second.
+
+What a value is changed by is followed as far as it stands in the statement: ``a.b = 1``, ``a[0] = 1``, ``a.append(1)``,
+``setattr(a, ...)``, ``np.fill_diagonal(a, 0)``, also under another name. What a called function does to things other
+than by its name is not, or else each cell that tries the graded functions would have to be run.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import symtable
 import warnings
 from collections import defaultdict
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -23,7 +28,10 @@ if TYPE_CHECKING:
 
 END = 1 << 60
 """The time after the last statement, when graded functions are called."""
-EVALUATED_AT_ONCE = {"listcomp", "setcomp", "dictcomp", "genexpr"}
+MAX_STEPS = 1_000_000
+"""How long the uses of names are followed, before a notebook is too entangled and everything in it counts as needed."""
+EVALUATED_AT_ONCE = {"listcomp", "setcomp", "dictcomp"}
+MUTATORS = {"add", "append", "clear", "extend", "insert", "pop", "popitem", "remove", "setdefault", "sort", "update"}
 CHANGES_ITS_ARGUMENT = {"setattr", "delattr"}
 BINDS_ANYTHING = {"exec", "globals", "locals", "vars"}
 
@@ -33,17 +41,23 @@ class Effects:
     """What one top-level statement reads and writes.
 
     ``rebinds`` are the names that it certainly binds anew, ``may_bind`` those that it binds perhaps (in a loop, under a
-    condition) and ``patches`` those whose value it may change. ``now`` are the names it reads when it runs, ``later``
-    those that a function which it defines reads when that is called. ``wild`` statements may bind anything.
+    condition), ``patches`` those whose value it changes and ``touches`` those whose value it may change, if that is no
+    module, function or class: ``np.random.seed(0)`` changes nothing that a graded function is judged by. ``now`` are
+    the names it reads when it runs, ``later`` those that a function which it defines reads when that is called, and
+    ``sets`` those that such a function binds for all. ``same`` names mean one thing afterwards. ``fixed`` statements
+    bind a module, function or class; ``wild`` ones may bind anything.
     """
 
-    rebinds: frozenset[str]
-    may_bind: frozenset[str]
-    patches: frozenset[str]
-    now: frozenset[str]
-    later: frozenset[str]
-    imports: bool
-    wild: bool
+    rebinds: frozenset[str] = frozenset()
+    may_bind: frozenset[str] = frozenset()
+    patches: frozenset[str] = frozenset()
+    touches: frozenset[str] = frozenset()
+    now: frozenset[str] = frozenset()
+    later: frozenset[str] = frozenset()
+    sets: frozenset[str] = frozenset()
+    same: frozenset[str] = frozenset()
+    fixed: bool = False
+    wild: bool = False
 
 
 def slice_for(statements: Sequence[Statement], names: Iterable[str]) -> list[Statement]:
@@ -63,80 +77,120 @@ def defines(statements: Sequence[Statement], name: str) -> Statement | None:
     return None
 
 
+class _Event(Enum):
+    """What a statement does to a name."""
+
+    TOUCH = auto()
+    PATCH = auto()
+    MAY_BIND = auto()
+    REBIND = auto()
+
+
 class _Slicer:
     def __init__(self, statements: Sequence[Statement]) -> None:
         self._statements = statements
         self._effects = [effects_of(statement.source) for statement in statements]
-        self._touching: dict[str, list[int]] = defaultdict(list)
+        self._events: dict[str, list[tuple[int, _Event]]] = defaultdict(list)
+        self._steps = 0
+        groups: dict[str, set[str]] = {}  # names that mean one thing
         for index, effects in enumerate(self._effects):
-            for name in effects.rebinds | effects.may_bind | effects.patches:
-                self._touching[name].append(index)
+            for event, names in (_Event.TOUCH, effects.touches), (_Event.PATCH, effects.patches):
+                for name in {other for changed in names for other in groups.get(changed, {changed})}:
+                    self._events[name].append((index, event))
+            for event, names in (_Event.MAY_BIND, effects.may_bind), (_Event.REBIND, effects.rebinds):
+                for name in names:
+                    self._events[name].append((index, event))
+            for name in effects.rebinds:
+                groups.pop(name, set()).discard(name)
+            together = {other for name in effects.same for other in groups.get(name, {name})}
+            groups.update(dict.fromkeys(together, together))
+        self._let_functions_bind()
+
+    def _let_functions_bind(self) -> None:
+        """A name that only ``global`` in a function binds is bound by what reads that function, and so may call it."""
+        for name in {name for effects in self._effects for name in effects.sets} - self._events.keys():
+            setters = {f for effects in self._effects if name in effects.sets for f in effects.rebinds}
+            for index, effects in enumerate(self._effects):
+                if effects.now & setters:
+                    self._events[name].append((index, _Event.MAY_BIND))
 
     def slice(self, names: set[str]) -> list[Statement]:
         """Follow each name to what binds it, and what that reads to what binds it, until nothing new is found."""
         found: set[tuple[int, int]] = set()
-        waiting = [(index, END) for name in names for index in self._reaching(name, END)]
+        waiting = [(index, END) for name in names for index in self._reaching(name, END, END)]
         waiting += [(index, END) for index, effects in enumerate(self._effects) if effects.wild]
         while waiting:
+            if self._steps > MAX_STEPS:
+                return list(self._statements)
             index, time = waiting.pop()
             if (index, time) in found:
                 continue
             found.add((index, time))
             effects = self._effects[index]
             for name in effects.now:  # it may call what it reads, and so may whoever gets its value
-                waiting += [(other, when) for other in self._reaching(name, index) for when in (index, time)]
+                waiting += [(other, when) for other in self._reaching(name, index, time) for when in (index, time)]
             for name in effects.later:
-                waiting += [(other, time) for other in self._reaching(name, time)]
+                waiting += [(other, time) for other in self._reaching(name, time, time)]
         return [self._statements[index] for index in sorted({index for index, _ in found})]
 
-    def _reaching(self, name: str, time: int) -> Iterator[int]:
-        """The statements before ``time`` that ``name`` has its value from: back to the last that certainly binds it."""
-        reaching = []
-        for index in reversed(self._touching.get(name, [])):
-            if index < time:
-                reaching.append(index)
-                if name in self._effects[index].rebinds:
+    def _reaching(self, name: str, place: int, time: int) -> Iterator[int]:
+        """The statements that make what ``name`` means at ``place``, as it is at ``time`` if it is kept until then.
+
+        These are those before ``place``, back to the last that certainly binds it, and what changes it afterwards.
+        """
+        events = self._events.get(name, [])
+        self._steps += len(events) + 1
+        reaching: list[tuple[int, _Event]] = []
+        for index, event in reversed(events):
+            if index < place:
+                reaching.append((index, event))
+                if event is _Event.REBIND:
                     break
-        if reaching and self._effects[reaching[-1]].imports:
-            # A call like np.random.seed(0) or plt.show() changes nothing that a graded function is judged by.
-            reaching = [
-                i for i in reaching if name not in self._effects[i].patches or _mends_the_path(self._statements[i])
-            ]
-        yield from reaching
+        fixed = bool(reaching) and self._effects[reaching[-1][0]].fixed
+        for index, event in events:
+            if place < index < time:
+                if event is _Event.REBIND:
+                    break
+                if event is not _Event.MAY_BIND:
+                    reaching.append((index, event))
+        yield from (index for index, event in reaching if not (fixed and event is _Event.TOUCH))
 
 
-def _mends_the_path(statement: Statement) -> bool:
-    return "sys.path" in statement.source
-
-
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=8192)
 def effects_of(source: str) -> Effects:
     """Read one statement's effects from its text, which is known to compile."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        [node] = ast.parse(source).body
-        table = symtable.symtable(source, "<statement>", "exec")
-    decorated = bool(getattr(node, "decorator_list", None))
-    defines_something = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            [node] = ast.parse(source).body
+            table = symtable.symtable(source, "<statement>", "exec")
+    except (RecursionError, MemoryError):  # it was compiled with more of the stack to spare
+        return Effects(wild=True)
     rebinds = _certainly_bound(node)
-    own = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
-    own |= {symbol.get_name() for symbol in table.get_symbols() if symbol.is_namespace()}
-    now = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_referenced()}
+    symbols = table.get_symbols()
+    bound = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported() or s.is_namespace()}
+    now = {symbol.get_name() for symbol in symbols if symbol.is_referenced()}
     later: set[str] = set()
-    for child in table.get_children():
-        _read_scope(child, now, later, at_once=True)
-    if decorated or not defines_something:
-        now |= later  # a decorator, or a function that is handed a lambda, may call it at once
-    patches, wild = _changed(node)
-    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
-        now.add(node.target.id)
+    sets: set[str] = set()
+    _read_scopes(table, now, later, sets)
+    bare = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.decorator_list
+    if not (bare and len(table.get_children()) == 1):
+        now |= later  # a decorator, a metaclass, or a function that is handed a lambda may call it at once
+    patches, touches, wild = _changed(node)
+    now |= patches | touches
+    imported = {module for inner in _outside_functions(node) for module in _modules(inner)}
+    if imported:
+        now.add("sys.path")
     return Effects(
         rebinds=frozenset(rebinds),
-        may_bind=frozenset(own - rebinds),
-        patches=frozenset(patches),
-        now=frozenset(now | patches),
+        may_bind=frozenset(bound - rebinds),
+        patches=frozenset(patches | {module.partition(".")[0] for module in imported if "." in module}),
+        touches=frozenset(touches),
+        now=frozenset(now),
         later=frozenset(later),
-        imports=isinstance(node, ast.Import | ast.ImportFrom),
+        sets=frozenset(sets),
+        same=frozenset(_made_the_same(node)),
+        fixed=isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef),
         wild=wild,
     )
 
@@ -144,8 +198,8 @@ def effects_of(source: str) -> Effects:
 def _certainly_bound(node: ast.stmt) -> set[str]:
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return {node.name}
-    if isinstance(node, ast.Import):  # `import a.b` adds to a, and leaves what `import a.c` did
-        return {alias.asname or alias.name for alias in node.names if alias.asname or "." not in alias.name}
+    if isinstance(node, ast.Import):  # `import a` leaves what `import a.b` did
+        return {alias.asname for alias in node.names if alias.asname}
     if isinstance(node, ast.ImportFrom):
         return {alias.asname or alias.name for alias in node.names}
     if isinstance(node, ast.Assign):
@@ -165,40 +219,65 @@ def _names(target: ast.expr) -> Iterator[str]:
         yield from _names(target.value)
 
 
-def _read_scope(table: symtable.SymbolTable, now: set[str], later: set[str], *, at_once: bool) -> None:
-    """Collect the global names that a nested scope reads: at once in class bodies and comprehensions, else later."""
-    is_class = table.get_type() == "class"
-    at_once = at_once and (is_class or table.get_name() in EVALUATED_AT_ONCE or table.get_type() == "type parameters")
-    for symbol in table.get_symbols():
-        # A name that a class body both reads and binds is read from outside the first time.
-        if symbol.is_global() or (is_class and symbol.is_referenced()):
-            (now if at_once else later).add(symbol.get_name())
-    for child in table.get_children():
-        _read_scope(child, now, later, at_once=at_once)
+def _made_the_same(node: ast.stmt) -> set[str]:
+    """The names that mean one thing after ``a = b``, ``a = b = []`` or ``import b as a``."""
+    if isinstance(node, ast.Import):
+        return {name for alias in node.names if alias.asname for name in (alias.name.partition(".")[0], alias.asname)}
+    if isinstance(node, ast.Assign):
+        same = {part.id for part in (*node.targets, node.value) if isinstance(part, ast.Name)}
+        return same if len(same) > 1 else set()
+    return set()
 
 
-def _changed(node: ast.stmt) -> tuple[set[str], bool]:
-    """The names whose values a statement may change when it runs, and whether it may bind anything at all."""
-    if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
-        return set(), True
+def _modules(node: ast.AST) -> set[str]:
+    """The modules that an import statement loads, "a.b" for b within a, which then hangs in a."""
+    if isinstance(node, ast.Import):
+        return {alias.name for alias in node.names}
+    if isinstance(node, ast.ImportFrom):
+        return {f"{node.module}.{alias.name}" for alias in node.names}
+    return set()
+
+
+def _read_scopes(module: symtable.SymbolTable, now: set[str], later: set[str], sets: set[str]) -> None:
+    """Collect the global names that nested scopes read: at once in class bodies and comprehensions, else later."""
+    waiting = [(table, True) for table in module.get_children()]
+    while waiting:
+        table, at_once = waiting.pop()
+        is_class = table.get_type() == "class"
+        at_once = at_once and (
+            is_class or table.get_name() in EVALUATED_AT_ONCE or table.get_type() == "type parameters"
+        )
+        for symbol in table.get_symbols():
+            # A name that a class body both reads and binds is read from outside the first time.
+            if symbol.is_global() or (is_class and symbol.is_referenced()):
+                (now if at_once else later).add(symbol.get_name())
+            if symbol.is_declared_global() and symbol.is_assigned():
+                sets.add(symbol.get_name())
+        waiting += [(child, at_once) for child in table.get_children()]
+
+
+def _changed(node: ast.stmt) -> tuple[set[str], set[str], bool]:
+    """The names whose values a statement changes when it runs, those it may change, and whether it binds anything."""
     patches: set[str] = set()
+    touches: set[str] = set()
     wild = False
     for inner in _outside_functions(node):
-        if isinstance(inner, ast.Attribute | ast.Subscript) and isinstance(inner.ctx, ast.Store | ast.Del):
-            root = _root(inner)
-            patches |= {root} if root else set()
-            wild |= _calls(inner, BINDS_ANYTHING)
-        elif isinstance(inner, ast.Expr) and isinstance(inner.value, ast.Call):
-            call = inner.value
-            if isinstance(call.func, ast.Attribute):
-                root = _root(call.func)
-                patches |= {root} if root else set()
-                wild |= _calls(call.func, BINDS_ANYTHING)
-            elif isinstance(call.func, ast.Name) and call.args and call.func.id in CHANGES_ITS_ARGUMENT:
-                root = _root(call.args[0])
-                patches |= {root} if root else set()
-            wild |= isinstance(call.func, ast.Name) and call.func.id == "exec"
-    return patches, wild
+        match inner:
+            case ast.ImportFrom(names=[ast.alias(name="*")]) | ast.Call(func=ast.Name(id="exec")):
+                wild = True
+            case ast.Attribute(ctx=ast.Store() | ast.Del()) | ast.Subscript(ctx=ast.Store() | ast.Del()):
+                patches |= _roots(inner)
+                wild |= _calls(inner, BINDS_ANYTHING)
+            case ast.AugAssign(target=ast.Name(id=name)):
+                touches.add(name)
+            case ast.Call(func=ast.Name(id=name), args=[changed, *_]) if name in CHANGES_ITS_ARGUMENT:
+                patches |= _roots(changed)
+            case ast.Call(func=ast.Attribute(attr=method) as called) if method in MUTATORS:
+                touches |= _roots(called)
+            case ast.Expr(value=ast.Call(func=ast.Attribute() as called, args=arguments)):
+                touches |= _roots(called).union(*(_roots(first) for first in arguments[:1]))
+                wild |= _calls(called, BINDS_ANYTHING)
+    return patches, touches, wild
 
 
 def _outside_functions(node: ast.AST) -> Iterator[ast.AST]:
@@ -211,11 +290,16 @@ def _outside_functions(node: ast.AST) -> Iterator[ast.AST]:
             waiting += ast.iter_child_nodes(inner)
 
 
-def _root(node: ast.expr) -> str:
-    """The name that an attribute, an item or a method call is one of: ``a`` in ``a.b[0].c()``; else empty."""
+def _roots(node: ast.expr) -> set[str]:
+    """The name that an attribute, an item or a method call is one of: ``a`` in ``a.b[0].c()``; for sys.path both."""
+    first = ""
     while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        if isinstance(node, ast.Attribute):
+            first = node.attr
         node = node.func if isinstance(node, ast.Call) else node.value
-    return node.id if isinstance(node, ast.Name) else ""
+    if not isinstance(node, ast.Name):
+        return set()
+    return {"sys", "sys.path"} if (node.id, first) == ("sys", "path") else {node.id}
 
 
 def _calls(node: ast.AST, names: set[str]) -> bool:

@@ -10,7 +10,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from autograder.answers import Answers
-from autograder.notebook import Problem, old_habits
+from autograder.cellcode import old_habits
+from autograder.notebook import Problem
 from autograder.sandbox import POLICY, Box, Raised, Trouble
 from autograder.slicing import defines, slice_for
 from autograder.verdicts import CallFailed

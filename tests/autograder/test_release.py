@@ -94,5 +94,5 @@ def test_what_nbgrader_refuses_is_told_with_its_own_reason(tmp_path):
     course = course_copy(tmp_path)
     notebook = course / "source" / "captioning" / "rnn_captioning.ipynb"
     edit(notebook, '"grade_id": "rnn_step_forward_case"', '"grade_id": "rnn_step_forward"')
-    with pytest.raises(ReleaseError, match="nbgrader could not generate captioning: .*rnn_step_forward"):
+    with pytest.raises(ReleaseError, match=r"nbgrader could not generate captioning: .*rnn_step_forward"):
         release(load_assignment("captioning", course), course)
