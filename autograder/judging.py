@@ -135,19 +135,21 @@ class Judge:
 
         ``names`` are some of the layer's gradients; by default all of them.
         """
-        names = names or layer.gradients
         expected, _ = _run_forward(self.reference, layer, inputs)
         upstream = tuple(self.normal(*out.shape) for out in expected)
         own, cache = self._own_forward(layer, inputs)
-        evaluate = self._differentiable(layer, inputs, own, expected, upstream)
+        evaluate = self._differentiable(layer, inputs, own, expected)
         yours = _run_backward(self.student, layer, upstream, cache)
 
         def gradient(name: str) -> Callable[[Answers], Any]:
             return lambda who: _run_both(who, layer, inputs, upstream)[name]
 
-        for name in names:
-            slope = Slope(evaluate, inputs, upstream, name[1:])
-            self._accept_gradient(name, yours[name], slope, gradient(name))
+        for name in names or layer.gradients:
+            if self.followed_through and self._follows(layer, inputs, own, yours[name], gradient(name)):
+                continue
+            if self.followed_through:
+                self._must_use_all(layer, inputs, upstream)
+            self._accept_gradient(name, yours[name], Slope(evaluate, inputs, upstream, name[1:]), gradient(name))
 
     def zero_gradients(self, layer: Layer, inputs: Mapping[str, Any]) -> None:
         """Pass if an upstream gradient of zeros gives gradients of zeros. Raises Failure or NotJudged."""
@@ -202,27 +204,34 @@ class Judge:
             raise NotJudged(f"{layer.forward} has to work first. {failure.rationale}") from None
 
     def _differentiable(
-        self,
-        layer: Layer,
-        inputs: Mapping[str, Any],
-        own: Sequence[Any],
-        expected: Sequence[np.ndarray],
-        upstream: Sequence[np.ndarray],
+        self, layer: Layer, inputs: Mapping[str, Any], own: Sequence[Any], expected: Sequence[np.ndarray]
     ) -> Evaluate:
-        """What the numeric gradient differentiates: the student's own forward pass, if that can tell anything."""
+        """What the numeric gradient differentiates: the student's own forward pass. Raises NotJudged if it has no form."""
         pairs = zip(layer.outputs, own, expected, strict=True)
         compared = [compare(name, _shown(mine), right) for name, mine, right in pairs]
         for comparison in compared:
             if comparison.problem is not None:
                 raise NotJudged(f"{layer.forward} has to work first. {comparison.problem}")
         right = all(comparison.passed for comparison in compared)
+        self.followed_through = self.followed_through or not right
         if right and any(comparison.dtype == "float32" for comparison in compared):
             # Central differences of float32 numbers are noise. As far as float32 tells, theirs is the reference.
             return lambda batch: _outputs(self.reference, layer, batch)
-        if not right:
-            self.followed_through = True
-            self._must_use_all(layer, inputs, upstream)
         return lambda batch: _outputs(self.student, layer, batch)
+
+    def _follows(
+        self, layer: Layer, inputs: Mapping[str, Any], own: Sequence[Any], yours: Any, ask: Callable[[Answers], Any]
+    ) -> bool:
+        """Whether a gradient is right but for a known mistake in the forward pass.
+
+        It is, if it equals what the reference's backward pass gives after a forward pass with that mistake.
+        """
+
+        def first_output(who: Answers) -> Any:
+            return _run_forward(who, layer, inputs)[0][0]
+
+        followed = self.mistakes.followed(layer.forward, own[0], first_output, ask)
+        return any(compare("", _shown(yours), theirs).passed for theirs in followed)
 
     def _must_use_all(self, layer: Layer, inputs: Mapping[str, Any], upstream: Sequence[np.ndarray]) -> None:
         """Raise NotJudged if the student's forward pass ignores an input that the reference uses."""

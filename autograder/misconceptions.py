@@ -17,7 +17,7 @@ from autograder.verdicts import Verdict
 from coursekit.gradcheck import compare
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from autograder.answers import Answers
     from autograder.notebook import Statement
@@ -75,24 +75,34 @@ class KnownMistakes:
         self._answers: dict[Misconception, Reference] = {}
 
     def recognise(
-        self, question: str, yours: Any, expected: Any, run: Callable[[Answers], Any]
+        self, question: str, yours: Any, expected: Any, ask: Callable[[Answers], Any]
     ) -> Misconception | None:
         """The known mistake whose output equals ``yours``, if there is one.
 
-        ``run`` asks somebody for the value that was compared; a mistake that changes nothing here is no explanation.
+        ``ask`` asks somebody for the value that was compared; a mistake that changes nothing here is no explanation.
         """
-        for known in self._misconceptions:
-            if known.question != question:
-                continue
-            try:
-                theirs = run(self._made(known))
-            except (Verdict, ArithmeticError, LookupError, TypeError, ValueError):
-                continue  # this mistake does not get as far as a value
-            if isinstance(theirs, (np.ndarray, np.generic, float, int)) and (
-                compare("", yours, theirs).passed and not compare("", theirs, expected).passed
-            ):
+        for known, theirs in self._all(question, ask):
+            if compare("", yours, theirs).passed and not compare("", theirs, expected).passed:
                 return known
         return None
+
+    def followed(
+        self, question: str, yours: Any, ask: Callable[[Answers], Any], value: Callable[[Answers], Any]
+    ) -> list[Any]:
+        """What the reference gives for ``value``, with each mistake made in ``question`` that has given ``yours``."""
+        return [
+            value(self._made(known)) for known, theirs in self._all(question, ask) if compare("", yours, theirs).passed
+        ]
+
+    def _all(self, question: str, ask: Callable[[Answers], Any]) -> Iterator[tuple[Misconception, Any]]:
+        for known in self._misconceptions:
+            if known.question == question:
+                try:
+                    theirs = ask(self._made(known))
+                except (Verdict, ArithmeticError, LookupError, TypeError, ValueError):
+                    continue  # this mistake does not get as far as a value
+                if isinstance(theirs, (np.ndarray, np.generic, float, int)):
+                    yield known, theirs
 
     def _made(self, known: Misconception) -> Reference:
         if known not in self._answers:

@@ -100,9 +100,10 @@ class _Slicer:
             for event, names in (_Event.MAY_BIND, effects.may_bind), (_Event.REBIND, effects.rebinds):
                 for name in names:
                     self._events[name].append((index, event))
+            kept = effects.same - (effects.rebinds - effects.now)  # b in a = b
+            together = set(effects.same).union(*(groups.get(name, {name}) for name in kept))
             for name in effects.rebinds:
                 groups.pop(name, set()).discard(name)
-            together = {other for name in effects.same for other in groups.get(name, {name})}
             groups.update(dict.fromkeys(together, together))
         self._let_functions_bind()
 
@@ -224,8 +225,7 @@ def _made_the_same(node: ast.stmt) -> set[str]:
     if isinstance(node, ast.Import):
         return {name for alias in node.names if alias.asname for name in (alias.name.partition(".")[0], alias.asname)}
     if isinstance(node, ast.Assign):
-        same = {part.id for part in (*node.targets, node.value) if isinstance(part, ast.Name)}
-        return same if len(same) > 1 else set()
+        return {part.id for part in (*node.targets, node.value) if isinstance(part, ast.Name)}
     return set()
 
 

@@ -1,8 +1,12 @@
 """The errors of the course kit.
 
     CoursekitError
-    ├── CheckFailed    (also an AssertionError)  a check in a notebook found something wrong
-    └── InvalidInput   (also a ValueError)       a function of the kit was called with something it cannot use
+    ├── CheckFailed            (also an AssertionError)  a check in a notebook found something wrong
+    ├── InvalidInput           (also a ValueError)       a function of the kit was called with something it cannot use
+    └── Unavailable            (also an OSError)         something that lies outside of the kit cannot be had
+        ├── DatasetUnusable    a file of data is missing or damaged
+        ├── DownloadFailed     a file could not be fetched whole
+        └── PictureUnavailable no picture could be read from an address
 
 All of them carry one message and nothing else, so they survive pickling.
 """
@@ -24,3 +28,23 @@ class CheckFailed(CoursekitError, AssertionError):
 
 class InvalidInput(CoursekitError, ValueError):
     """A function of the kit was given a value that it cannot work with."""
+
+
+class Unavailable(CoursekitError, OSError):
+    """A file or an address cannot be used; the message names it and says what to try."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what Jupyter shows in place of a traceback: the message alone."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class DatasetUnusable(Unavailable):
+    """A file of data is missing, damaged, or none of ours."""
+
+
+class DownloadFailed(Unavailable):
+    """A file could not be fetched whole."""
+
+
+class PictureUnavailable(Unavailable):
+    """No picture could be read from an address."""

@@ -220,3 +220,18 @@ def test_a_statement_that_hangs_costs_only_what_needs_it(student, graded):
     grade = graded(student)
     assert any("did not come to an end" in problem for problem in grade.notebook.problems)
     assert grade.lost == {"word_embedding_forward", "word_embedding_backward", "CaptioningRNN.loss"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("np.tanh(x @ Wx + prev_h @ Wh + b)", "x @ Wx + prev_h @ Wh + b"),
+        ("prev_h @ Wh + b)", "prev_h @ Wh)"),
+        ("prev_h @ Wh", "prev_h @ Wh.T"),
+        ("x @ Wx + prev_h @ Wh + b", "x @ Wx - prev_h @ Wh + b"),
+    ],
+)
+def test_a_backward_pass_that_is_right_keeps_its_points_when_the_forward_pass_is_not(student, graded, old, new):
+    grade = graded(student.change("rnn_step_forward", old, new))
+    assert grade.points["rnn_step_forward"] == 0
+    assert grade.points["rnn_step_backward"] == 8 or "- prev_h" in new
