@@ -25,7 +25,7 @@ from autograder.sandbox.box import only_handles
 from autograder.sandbox.worker import Budget, Decoder, Encoder, Handle, Notebook
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from autograder.notebook import Statement
 
@@ -51,13 +51,7 @@ class Answers(ABC):
         """The same, with handles."""
 
     def _wrap(self, result: Any) -> Any:
-        if isinstance(result, Handle):
-            return Thing(self, result)
-        if isinstance(result, dict):
-            return {key: self._wrap(value) for key, value in result.items()}
-        if isinstance(result, (tuple, list)):
-            return type(result)(self._wrap(value) for value in result)
-        return result
+        return _everywhere(result, lambda item: Thing(self, item) if isinstance(item, Handle) else item)
 
 
 @dataclass(frozen=True)
@@ -129,6 +123,14 @@ class Reference(Answers):
         """Let go of everything that tests hold."""
         self._notebook.kept.clear()
 
+    def lend(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What one function returns, for a box in which it is lent.
+
+        What stays here is a handle below zero there, and stands for itself when it comes back.
+        """
+        [result] = self._perform([Step("call", name, None, _turned(args), _turned(kwargs))])
+        return _turned(result)
+
     def _perform(self, steps: Sequence[Step]) -> list[Any]:
         results = []
         for step in steps:
@@ -154,10 +156,19 @@ def _unwrap_step(step: Step) -> Step:
 
 
 def _unwrap(value: Any) -> Any:
-    if isinstance(value, Thing):
-        return value.handle
+    """A value with the handle of each thing in place of the thing."""
+    return _everywhere(value, lambda item: item.handle if isinstance(item, Thing) else item)
+
+
+def _turned(value: Any) -> Any:
+    """A value with the sign of each handle turned: what is kept here is below zero there."""
+    return _everywhere(value, lambda item: replace(item, number=-item.number) if isinstance(item, Handle) else item)
+
+
+def _everywhere(value: Any, change: Callable[[Any], Any]) -> Any:
+    """A value of containers with ``change`` made to each of what they hold."""
     if isinstance(value, dict):
-        return {key: _unwrap(item) for key, item in value.items()}
+        return {key: _everywhere(item, change) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
-        return type(value)(_unwrap(item) for item in value)
-    return value
+        return type(value)(_everywhere(item, change) for item in value)
+    return change(value)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import secrets
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autograder.errors import NotebookUnreadable, SandboxUnavailable, SuiteError
+from autograder.lending import Loan, needed_loan
 from autograder.notebook import Notebook, read_notebook
 from autograder.outcomes import NotebookResult, Outcome, QuestionResult, Status, SubmissionResult, TestResult
 from autograder.student import Student
@@ -103,6 +104,7 @@ def _grade_notebook(
 
         run = SuiteRun(assigned, student, seed)
         run.run()
+        _judge_again(run, notebook, isolated=isolated)
         failures += run.errors
     except (SandboxUnavailable, SuiteError):
         raise  # no other submission could be graded either
@@ -117,6 +119,27 @@ def _grade_notebook(
     return NotebookResult(assigned.name, status, seed, problems, questions)
 
 
+def _judge_again(run: SuiteRun, notebook: Notebook, *, isolated: bool) -> None:
+    """Judge each question that failed once more, with the functions lent to it that it uses and that failed too."""
+    failed = [name for name in run.assigned.names if run.earned(name) < 1]
+    for question in failed:
+        names = needed_loan(question, notebook, failed, run.pairs)
+        if not names:
+            continue
+        loan = Loan(run.assigned.reference, names)
+        student = Student(notebook, run.assigned.names, loan=loan, isolated=isolated)
+        again = replace(run, student=student, only=question, results={}, weights={}, judged_with={}, errors=[])
+        try:
+            again.run()
+        finally:
+            student.close()
+        run.errors += again.errors
+        if loan.used and again.earned(question) > run.earned(question):
+            run.results[question] = again.results[question]
+            lent = [name for name in run.assigned.names if name in loan.used]
+            run.judged_with[question] = f"reference: {', '.join(lent)}"
+
+
 def _told(error: Exception) -> str:
     """An error of ours, with the line of ours that raised it."""
     place = traceback.extract_tb(error.__traceback__)[-1]
@@ -124,14 +147,12 @@ def _told(error: Exception) -> str:
 
 
 def _question(question: Question, run: SuiteRun | None) -> QuestionResult:
-    """A question's points: the share of its tests that passed, by weight."""
+    """A question's result, as far as it was judged."""
     tests = tuple(run.results.get(question.name, ())) if run else ()
     if not tests:
         cause = "The grader itself failed before it came to this question."
         tests = (TestResult("grade", "The question can be judged.", 1.0, Outcome.NOT_JUDGED, cause=cause),)
-    total = run.weights.get(question.name, 0.0) if run else 0.0
-    passed = sum(test.weight for test in tests if test.outcome is Outcome.PASSED)
-    points = round(question.points * passed / total, 2) if total else 0.0
+    points = round(question.points * run.earned(question.name), 2) if run else 0.0
     judged_with = run.judged_with.get(question.name, "own") if run else "own"
     return QuestionResult(question.name, points, question.points, judged_with, tests)
 

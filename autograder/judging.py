@@ -93,7 +93,7 @@ class Slope:
 class Judge:
     """What a hidden test is given: who answers, a source of numbers, and the ways to judge.
 
-    ``followed_through`` and ``remarks`` are filled in while it judges, and go into the report.
+    ``pairs``, of forward and backward functions, ``followed_through`` and ``remarks`` are filled in while it judges.
     """
 
     question: str
@@ -101,6 +101,7 @@ class Judge:
     reference: Reference
     rng: np.random.Generator
     mistakes: KnownMistakes
+    pairs: set[tuple[str, str]] = field(default_factory=set)
     followed_through: bool = False
     remarks: list[str] = field(default_factory=list)
 
@@ -121,6 +122,7 @@ class Judge:
 
     def forward(self, layer: Layer, inputs: Mapping[str, Any]) -> None:
         """Pass if the forward function gives what the reference gives. Raises Failure."""
+        self.pairs.add((layer.forward, layer.backward))
         yours, _ = _run_forward(self.student, layer, inputs)
         expected, _ = _run_forward(self.reference, layer, inputs)
 
@@ -206,7 +208,7 @@ class Judge:
     def _differentiable(
         self, layer: Layer, inputs: Mapping[str, Any], own: Sequence[Any], expected: Sequence[np.ndarray]
     ) -> Evaluate:
-        """What the numeric gradient differentiates: the student's own forward pass. Raises NotJudged if it has no form."""
+        """What the numeric gradient differentiates, the student's forward pass; raises NotJudged if that is malformed."""
         pairs = zip(layer.outputs, own, expected, strict=True)
         compared = [compare(name, _shown(mine), right) for name, mine, right in pairs]
         for comparison in compared:

@@ -37,17 +37,19 @@ QUIET = (
 class SuiteRun:
     """One run of one suite; after :meth:`run`, the results by question.
 
-    ``weights`` are those of all tests that were collected, so that a test which never ran is not taken for one that
-    passed.
+    ``only`` is the one question to run the tests of; by default all are run. ``weights`` are those of all tests that
+    were collected, so that a test which never ran is not taken for one that passed.
     """
 
     assigned: AssignedNotebook
     student: Student
     seed: int
+    only: str | None = None
     weights: dict[str, float] = field(default_factory=dict)
     results: dict[str, list[TestResult]] = field(default_factory=dict)
     judged_with: dict[str, str] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
+    pairs: set[tuple[str, str]] = field(default_factory=set)
     fatal: AutograderError | None = None
 
     def run(self) -> None:
@@ -81,9 +83,14 @@ class SuiteRun:
             self.errors.append(f"pytest ended with {code!r}")
         self.errors += [
             f"{self.assigned.suite.name} has no test for {name}"
-            for name in self.assigned.names
+            for name in ([self.only] if self.only else self.assigned.names)
             if name not in self.results and not self.errors
         ]
+
+    def earned(self, question: str) -> float:
+        """The share of a question's tests that passed, by weight."""
+        passed = sum(test.weight for test in self.results.get(question, ()) if test.outcome is Outcome.PASSED)
+        return passed / self.weights[question] if question in self.weights else 0.0
 
     # -------------------------------------------------------------------------------------------- fixtures
 
@@ -97,6 +104,7 @@ class SuiteRun:
             reference=self.assigned.reference,
             rng=np.random.default_rng([self.seed, digest]),
             mistakes=self.assigned.mistakes,
+            pairs=self.pairs,
         )
         request.node.stash[JUDGE] = judge
         yield judge
@@ -118,6 +126,8 @@ class SuiteRun:
                 raise pytest.UsageError(f"{item.name} belongs to no question of {self.assigned.name}: {name!r}")
             item.stash[QUESTION] = name, float(mark.kwargs["weight"])
             self.weights[name] = self.weights.get(name, 0.0) + float(mark.kwargs["weight"])
+        if self.only:
+            items[:] = [item for item in items if item.stash[QUESTION][0] == self.only]
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A suite that cannot be read is our failure."""

@@ -19,6 +19,7 @@ from autograder.verdicts import CallFailed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from autograder.lending import Loan
     from autograder.notebook import Notebook, Statement
     from autograder.sandbox import Policy, Step
 
@@ -30,16 +31,24 @@ class Student(Answers):
         notebook: what they handed in.
         names: the graded functions and classes; only what these need is executed.
         policy: the limits of the box.
+        loan: functions of the reference that stand in for theirs.
         isolated: False runs their code as a plain process, for code one trusts.
     """
 
     def __init__(
-        self, notebook: Notebook, names: Iterable[str], policy: Policy = POLICY, *, isolated: bool = True
+        self,
+        notebook: Notebook,
+        names: Iterable[str],
+        policy: Policy = POLICY,
+        *,
+        loan: Loan | None = None,
+        isolated: bool = True,
     ) -> None:
         self.problems: list[Problem] = []
         self._notebook = notebook
         self._policy = policy
         self._isolated = isolated
+        self._loan = loan
         self._statements = slice_for(notebook.statements, names)
         # Started now, so that it comes up while the suite is being read.
         self._fresh: Box | None = Box(policy, isolated=isolated)
@@ -72,10 +81,10 @@ class Student(Answers):
         if self._spent.get(function, 0.0) > self._policy.function_seconds:
             told = f"{function} took more than {self._policy.function_seconds:g} s over all of its tests."
             raise CallFailed(function, told, "Look for work that is done again and again.")
-        box = self._running_box(steps)
         started = time.monotonic()
         try:
-            results = box.perform(steps)
+            box = self._running_box(steps)
+            results = box.perform(steps, self._loan)
         except Trouble as trouble:
             self._box = None
             self._fatal[function] = f"{function} {trouble}."
@@ -93,6 +102,8 @@ class Student(Answers):
             if any(step.target is not None for step in steps):
                 raise CallFailed(self._label(steps), "What it needs was lost when the interpreter ended.")
             self._box = self._loaded_box()
+            if self._loan is not None:
+                self._box.lend(self._loan.names)
         return self._box
 
     def _loaded_box(self) -> Box:
@@ -142,6 +153,8 @@ class Student(Answers):
 
     def _must_be_defined(self, function: str) -> None:
         name = function.partition(".")[0]
+        if self._loan is not None and name in self._loan.names:
+            return
         statement = defines(self._notebook.statements, name)
         if statement is None:
             spoiled = self._notebook.problem_with(name)

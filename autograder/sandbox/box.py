@@ -27,9 +27,11 @@ from autograder.sandbox.policy import POLICY, Policy
 from autograder.sandbox.worker import Budget, Handle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from autograder.notebook import Statement
+
+    Lender = Callable[[str, tuple[Any, ...], dict[str, Any]], Any]
 
 
 class Trouble(Exception):
@@ -131,8 +133,14 @@ class Box:
         [result] = self._results(head, b"", self.policy.statement_seconds, 1)
         return result if isinstance(result, Raised) else None
 
-    def perform(self, steps: Sequence[Step]) -> list[Any | Raised]:
+    def lend(self, names: Iterable[str]) -> None:
+        """Let functions of these names ask the ``lender`` of :meth:`perform`. Raises Trouble."""
+        self._ask({"op": "lend", "names": list(names)}, b"", self.policy.call_seconds)
+
+    def perform(self, steps: Sequence[Step], lender: Lender | None = None) -> list[Any | Raised]:
         """Do ``steps`` in order; one result for each, up to the first that raised. Raises Trouble.
+
+        ``lender`` answers calls of lent functions, only while this runs.
 
         A result's top level travels by value: numbers, text, arrays, and a tuple, list or dict of them. Containers
         within it, and everything else, stay in the box and are answered as a :class:`Handle`.
@@ -141,7 +149,7 @@ class Box:
         tree = encoder.encode([(s.do, s.target, s.name, s.args, s.kwargs or {}) for s in steps])
         calls = sum(step.do == "call" for step in steps)
         seconds = self.policy.call_seconds if calls <= 1 else self.policy.batch_seconds
-        return self._results({"op": "perform", "steps": tree}, bytes(encoder.body), seconds, len(steps))
+        return self._results({"op": "perform", "steps": tree}, bytes(encoder.body), seconds, len(steps), lender)
 
     def forget(self) -> None:
         """Let go of every handle given so far. Raises Trouble."""
@@ -162,20 +170,42 @@ class Box:
 
     # ---------------------------------------------------------------------------------------------- frames
 
-    def _ask(self, head: dict[str, Any], body: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
+    def _ask(
+        self, head: dict[str, Any], body: bytes, seconds: float, lender: Lender | None = None
+    ) -> tuple[dict[str, Any], bytes]:
         """Send one request and wait for its answer; after any Trouble the box is closed."""
         if self._closed:
             raise Died("cannot go on: the interpreter has ended")
         self._wait_until_ready()
         deadline = time.monotonic() + seconds
         try:
-            return self._receive(self._send(head, body, deadline), deadline)
+            number = self._send(head, body, deadline)
+            reply, arrays = self._receive(number, deadline)
+            while "lend" in reply:
+                self._answer_loan(number, reply, arrays, lender, deadline)
+                reply, arrays = self._receive(number, deadline)
         except Overran:
             self.close()
             raise Overran(f"did not come to an end within {seconds:g} s") from None
         except Trouble:
             self.close()
             raise
+        return reply, arrays
+
+    def _answer_loan(
+        self, number: int, asked: dict[str, Any], arrays: bytes, lender: Lender | None, deadline: float
+    ) -> None:
+        """Have a lent function called, and write what it returns."""
+        if lender is None or len(arrays) > self.policy.loan:
+            raise Lied("asked for a function that was not lent to it, or with too much")
+        encoder = worker.Encoder(self._budget(), only_handles, by_value=self.policy.depth)
+        try:
+            args, kwargs = worker.Decoder(arrays, self._budget(), _plain).decode(asked["arguments"])
+            reply = {"id": number, "value": encoder.encode(lender(str(asked["lend"]), args, kwargs))}
+        except Exception as error:  # noqa: BLE001 - wrong arguments are the student's, and they get to see it
+            reply = {"id": number, "error": f"{type(error).__name__}: {error}"[: self.policy.text]}
+        text = json.dumps(reply).encode()
+        self._write(worker.HEADER.pack(len(text), len(encoder.body)) + text + encoder.body, deadline)
 
     def _wait_until_ready(self) -> None:
         """The interpreter comes up while the grader does something else; here it is waited for."""
@@ -240,9 +270,11 @@ class Box:
     def _budget(self) -> Budget:
         return Budget(self.policy.values, self.policy.frame, self.policy.depth)
 
-    def _results(self, head: dict[str, Any], body: bytes, seconds: float, count: int) -> list[Any | Raised]:
+    def _results(
+        self, head: dict[str, Any], body: bytes, seconds: float, count: int, lender: Lender | None = None
+    ) -> list[Any | Raised]:
         """Ask, and read the results: ``count`` of them, or fewer when the last one raised."""
-        reply, arrays = self._ask(head, body, seconds)
+        reply, arrays = self._ask(head, body, seconds, lender)
         decoder = worker.Decoder(arrays, self._budget(), _plain)
         try:
             found = [

@@ -34,6 +34,8 @@ class Policy:
     """The tmpfs at /tmp, which is all that can be written to."""
     frame: int = 32 * MiB
     """The longest message either way, before anything is allocated for it."""
+    loan: int = 256 << 10
+    """The longest arguments of a lent function, since that runs outside of the box and its time limits."""
     values: int = 100_000
     """Numbers, strings, arrays and containers in one message."""
     depth: int = 12

@@ -9,7 +9,8 @@ too, so that both ends speak one language:
     value    null, true, 7, 0.5, "text", and tagged:
              {"a": [dtype, shape, offset]}   array, its bytes in the body
              {"t": [...]} {"l": [...]} {"d": [[key, value], ...]}   tuple, list, dict
-             {"h": [number, description]}    handle: something that stays in the box
+             {"h": [number, description]}    handle: something that stays in the box, or
+                                       with a number below 0, something that stays with the grader
 
 Nothing is ever unpickled, and no length is believed before it is checked.
 """
@@ -105,7 +106,7 @@ class Encoder:
         return {"a": [plain.dtype.str, list(plain.shape), self._sent[id(value)][0]]}
 
     def _handle(self, value: Any) -> Any:
-        kept = self._keep(value)
+        kept = value if isinstance(value, Handle) else self._keep(value)
         return {"h": [kept.number, kept.description]}
 
 
@@ -187,8 +188,8 @@ class Notebook:
         return Handle(number, describe(value))
 
     def find(self, handle: Handle) -> Any:
-        """What the grader means by ``handle``."""
-        return self.kept[handle.number]
+        """What the grader means by ``handle``; what it has kept itself goes by its handle here."""
+        return handle if handle.number < 0 else self.kept[handle.number]
 
     def execute(self, source: str, cell: int, line: int) -> None:
         """Run one top-level statement as if it stood at this line of this cell."""
@@ -290,36 +291,68 @@ def main() -> None:
     answer(sink, {"id": start["id"], "ready": True})
     for stream_number in (0, 1, 2):  # whatever is printed goes nowhere, and no one can fill a pipe
         os.dup2(nothing, stream_number)
-    serve(stream, sink, start)
+    Server(stream, sink, start).run()
 
 
-def serve(stream: Iterator[tuple[dict[str, Any], bytes]], sink: int, start: dict[str, Any]) -> None:
-    """Answer request after request."""
-    notebook = Notebook()
-    sys.modules["__main__"] = notebook.module
+class Server:
+    """Answers request after request."""
 
-    def budget() -> Budget:
-        return Budget(start["values"], start["frame"], start["depth"])
+    def __init__(self, stream: Iterator[tuple[dict[str, Any], bytes]], sink: int, start: dict[str, Any]) -> None:
+        self._stream, self._sink, self._start = stream, sink, start
+        self._notebook = Notebook()
+        self._id = start["id"]
+        sys.modules["__main__"] = self._notebook.module
 
-    def attempt(act: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
+    def run(self) -> None:
+        """Serve until the grader's end of the pipe closes."""
+        for head, received in self._stream:
+            self._id = head["id"]
+            encoder = Encoder(self._budget(), self._notebook.keep, by_value=1)
+            results = []
+            if head["op"] == "execute":
+                results.append(self._attempt(self._notebook.execute, head["source"], head["cell"], head["line"]))
+            elif head["op"] == "forget":
+                self._notebook.kept.clear()
+            elif head["op"] == "lend":
+                self._notebook.module.__dict__.update({name: self._lent(name) for name in head["names"]})
+            else:
+                results = self._perform(encoder, self._decode(head["steps"], received))
+            answer(self._sink, {"id": self._id, "results": results}, bytes(encoder.body))
+
+    def _perform(self, encoder: Encoder, steps: list[Any]) -> list[dict[str, Any]]:
+        """The results of ``steps``, up to the first that raised."""
+        results = []
+        for step in steps:
+            results.append(self._attempt(self._notebook.perform, encoder, *step))
+            if "error" in results[-1]:
+                break
+        return results
+
+    def _attempt(self, act: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
         try:
             return {"value": act(*arguments)}
         except BaseException as error:  # noqa: BLE001 - SystemExit and its like included
-            return {"error": explain(error, start["text"])}
+            return {"error": explain(error, self._start["text"])}
 
-    for head, received in stream:
-        encoder = Encoder(budget(), notebook.keep, by_value=1)
-        results = []
-        if head["op"] == "execute":
-            results.append(attempt(notebook.execute, head["source"], head["cell"], head["line"]))
-        elif head["op"] == "forget":
-            notebook.kept.clear()
-        else:
-            for step in Decoder(received, budget(), notebook.find).decode(head["steps"]):
-                results.append(attempt(notebook.perform, encoder, *step))
-                if "error" in results[-1]:
-                    break
-        answer(sink, {"id": head["id"], "results": results}, bytes(encoder.body))
+    def _lent(self, name: str) -> Callable[..., Any]:
+        """A function that asks the grader, in the middle of its request, and waits."""
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            encoder = Encoder(self._budget(), self._notebook.keep, by_value=self._start["depth"])
+            tree = encoder.encode([args, kwargs])
+            answer(self._sink, {"id": self._id, "lend": name, "arguments": tree}, bytes(encoder.body))
+            reply, received = next(self._stream)
+            if "error" in reply:
+                raise RuntimeError(reply["error"])
+            return self._decode(reply["value"], received)
+
+        return call
+
+    def _decode(self, tree: Any, received: bytes) -> Any:
+        return Decoder(received, self._budget(), self._notebook.find).decode(tree)
+
+    def _budget(self) -> Budget:
+        return Budget(self._start["values"], self._start["frame"], self._start["depth"])
 
 
 if __name__ == "__main__":

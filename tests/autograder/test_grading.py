@@ -103,6 +103,7 @@ def test_beside_functions_that_hang_crash_eat_memory_or_print_without_end_the_ri
     student.begin("rnn_forward", "x = [bytearray(1 << 31) for _ in range(100)]")
     student.begin("rnn_backward", "while True: print('x' * 1000)")
     student.begin("word_embedding_backward", "import os; os._exit(0)")
+    student.begin("CaptioningRNN.loss", "raise KeyboardInterrupt")
     student.begin("CaptioningRNN.sample", "raise SystemExit(0)")
     started = time.monotonic()
     grade = graded(student)
@@ -176,7 +177,7 @@ def test_a_syntax_error_costs_what_stands_in_its_cell_and_names_cell_and_line(st
     assert grade.result.status == "partly"
     assert grade.notebook.problems[0].startswith(f"cell {cell}, line 15: ")
     assert f"cell {cell}, line 15" in grade.told("rnn_backward")
-    assert grade.lost == {"rnn_backward", "CaptioningRNN.loss"}
+    assert grade.lost == {"rnn_backward"}
 
 
 def test_duplicated_deleted_reordered_and_renamed_cells_are_graded_on_what_is_there(student, graded):
@@ -219,19 +220,4 @@ def test_a_statement_that_hangs_costs_only_what_needs_it(student, graded):
     student.change("word_embedding_forward", "return W[x]", "slow\n    return W[x]")
     grade = graded(student)
     assert any("did not come to an end" in problem for problem in grade.notebook.problems)
-    assert grade.lost == {"word_embedding_forward", "word_embedding_backward", "CaptioningRNN.loss"}
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("np.tanh(x @ Wx + prev_h @ Wh + b)", "x @ Wx + prev_h @ Wh + b"),
-        ("prev_h @ Wh + b)", "prev_h @ Wh)"),
-        ("prev_h @ Wh", "prev_h @ Wh.T"),
-        ("x @ Wx + prev_h @ Wh + b", "x @ Wx - prev_h @ Wh + b"),
-    ],
-)
-def test_a_backward_pass_that_is_right_keeps_its_points_when_the_forward_pass_is_not(student, graded, old, new):
-    grade = graded(student.change("rnn_step_forward", old, new))
-    assert grade.points["rnn_step_forward"] == 0
-    assert grade.points["rnn_step_backward"] == 8 or "- prev_h" in new
+    assert grade.lost == {"word_embedding_forward", "word_embedding_backward"}

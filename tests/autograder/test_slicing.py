@@ -201,6 +201,44 @@ def test_a_change_of_what_was_kept_under_another_name_ends_when_that_name_is_bou
     assert kept("f", *cells) == [*cells[:3], cells[-1]]
 
 
+def test_what_is_bound_anew_no_longer_shares_what_it_was_an_alias_of():
+    cells = ["a = []", "b = a", "b = []", "b.append(2)", "def f(): return a"]
+    assert kept("f", *cells) == [cells[0], cells[-1]]
+    assert kept("f", "a, b = [], []", *cells[1:]) == ["a, b = [], []", cells[-1]]
+
+
+def test_what_is_unpacked_is_bound_anew():
+    assert kept("f", "a = b = 1", "a, [b, *c] = 2, [3]", "def f(): return a, b, c") == [
+        "a, [b, *c] = 2, [3]",
+        "def f(): return a, b, c",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("held", "asked"), [("make()", "f()()"), ("(lambda: h())", "f()()"), ("(h() for _ in [1])", "list(f())")]
+)
+def test_what_a_kept_function_or_generator_reads_is_read_when_it_is_called(held, asked):
+    cells = [
+        "def make(): return lambda: h()",
+        "def h(): return 1",
+        f"K = {held}",
+        "def h(): return 2",
+        "def f(): return K",
+    ]
+    assert value(kept("f", *cells), asked) == value(cells, asked)
+    assert cells[3] in kept("f", *cells)
+
+
+def test_what_a_list_is_made_of_is_read_at_once():
+    cells = ["def h(): return 1", "K = [h() for _ in range(2)]"]
+    assert kept("f", *cells, "def h(): return 2", "def f(): return K") == [*cells, "def f(): return K"]
+
+
+def test_a_decorator_may_call_a_function_at_once():
+    cells = ["k = 1", "def call(g): return g()", "@call\ndef K(): return k", "k = 2", "def f(): return K"]
+    assert value(kept("f", *cells), "f()") == 1
+
+
 def test_a_star_import_and_exec_are_always_run():
     assert kept("f", "from math import *", "exec('x = 1')", "y = 2", "def f(): return 1") == [
         "from math import *",
@@ -334,7 +372,7 @@ STATEMENTS = st.one_of(
 WANTED = [*(f"{f}()" for f in FUNCTIONS), *(f"({C}.a, {C}().m())" for C in CLASSES), *NUMBERS, *LISTS]
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(STATEMENTS, min_size=8, max_size=24), st.sampled_from(WANTED))
 def test_what_is_wanted_is_worth_the_same_in_the_slice_as_in_the_whole_notebook(program, wanted):
     whole = statements(*PRELUDE, *program)
