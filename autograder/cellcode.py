@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAX_ERRORS = 32
-"""How many syntax errors are looked for in one cell before the rest of it is given up."""
+MAX_FAILURES = 64
+"""How many attempts to parse one cell, or a part of it, may fail before the rest of it is given up."""
 
 MAX_LINE = 200
 """How much of a line is looked at to explain what is wrong with it."""
@@ -65,7 +65,7 @@ def read_code(text: str) -> Iterator[Piece | Fault]:
         return
     lines = _python_lines(text)
     todo = [(0, len(lines))]
-    errors = 0
+    failures = 0
     while todo:
         start, end = todo.pop()
         code = _without_magics("\n".join(lines[start:end]))
@@ -73,8 +73,8 @@ def read_code(text: str) -> Iterator[Piece | Fault]:
         if not isinstance(tree, Fault):
             yield from _pieces(tree, code, start)
             continue
-        errors += 1
-        if errors > MAX_ERRORS:
+        failures += 1
+        if failures > MAX_FAILURES:
             yield Fault(f"{tree.message}; the rest of the cell is left out, for it holds too many errors", tree.line)
             return
         first, stop = _part_with(tree.line - 1, lines, start, end)
@@ -91,7 +91,7 @@ def _part_with(error: int, lines: list[str], start: int, end: int) -> tuple[int,
     for at in range(start, end):
         if _FRESH_LINE.match(lines[at]) and not (at > start and lines[at - 1].startswith("@")):
             if at <= error:
-                first, inside = at, ""
+                first, inside = at, ""  # even in a docstring: it may be one that was never closed
             elif not inside:
                 return first, at
             elif stop == end:

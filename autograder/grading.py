@@ -134,10 +134,10 @@ def _judge_again(run: SuiteRun, notebook: Notebook, *, isolated: bool) -> None:
         finally:
             student.close()
         run.errors += again.errors
-        if loan.used and again.earned(question) > run.earned(question):
+        if again.earned(question) >= run.earned(question):  # if no better, its words are still about this question
             run.results[question] = again.results[question]
-            lent = [name for name in run.assigned.names if name in loan.used]
-            run.judged_with[question] = f"reference: {', '.join(lent)}"
+            lent = ", ".join(name for name in run.assigned.names if name in loan.used)
+            run.judged_with[question] = f"reference: {lent}" if lent else again.judged_with.get(question, "own")
 
 
 def _told(error: Exception) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from autograder.slicing import effects_of, slice_for
+from autograder.slicing import names_used_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,10 +46,7 @@ def needed_loan(
         pairs: the forward and backward functions that belong together.
     """
     own = {question} | {half for pair in pairs if question in pair for half in pair}
-    used: set[str] = set()
-    for statement in slice_for(notebook.statements, own):
-        effects = effects_of(statement.source)
-        used |= effects.now | effects.later
+    used = names_used_by(notebook.statements, own)
     wanted = {name for name in failed if name in used} - own
     halves = {half for pair in pairs if wanted & set(pair) for half in pair}
     return frozenset(wanted | halves) - own

@@ -68,6 +68,12 @@ def slice_for(statements: Sequence[Statement], names: Iterable[str]) -> list[Sta
     return _Slicer(statements).slice({name.partition(".")[0] for name in names})
 
 
+def names_used_by(statements: Sequence[Statement], names: Iterable[str]) -> set[str]:
+    """Every name that the functions called ``names`` read, or that something they use reads."""
+    effects = [effects_of(statement.source) for statement in slice_for(statements, names)]
+    return set().union(*(each.now | each.later for each in effects))
+
+
 def defines(statements: Sequence[Statement], name: str) -> Statement | None:
     """The statement that gives ``name`` its last value, or None."""
     for statement in reversed(statements):

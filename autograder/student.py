@@ -13,7 +13,7 @@ from autograder.answers import Answers
 from autograder.cellcode import old_habits
 from autograder.notebook import Problem
 from autograder.sandbox import POLICY, Box, Raised, Trouble
-from autograder.slicing import defines, slice_for
+from autograder.slicing import defines, names_used_by, slice_for
 from autograder.verdicts import CallFailed
 
 if TYPE_CHECKING:
@@ -76,8 +76,7 @@ class Student(Answers):
         function = self._label(steps)
         if any(step.do == "call" and step.target is None for step in steps):
             self._must_be_defined(function)
-        if function in self._fatal:
-            raise CallFailed(function, self._fatal[function])
+        self._must_not_be_fatal(function)
         if self._spent.get(function, 0.0) > self._policy.function_seconds:
             told = f"{function} took more than {self._policy.function_seconds:g} s over all of its tests."
             raise CallFailed(function, told, "Look for work that is done again and again.")
@@ -165,6 +164,14 @@ class Student(Answers):
         if statement.position in self._skipped:
             problem = next(p for p in self.problems if p.cell == statement.cell)
             raise CallFailed(function, f"{name} could not be defined: {problem}.")
+
+    def _must_not_be_fatal(self, function: str) -> None:
+        """Do not wait again for what has hung, or for what calls it."""
+        if function in self._fatal:
+            raise CallFailed(function, self._fatal[function])
+        used = names_used_by(self._notebook.statements, [function]) if self._fatal else set()
+        for name in sorted(used & self._fatal.keys()):
+            raise CallFailed(function, f"{function} uses {name}. {self._fatal[name]}")
 
     def _explained(self, function: str, raised: Raised) -> CallFailed:
         where = f" ({_place(raised)})" if raised.lines else ""
