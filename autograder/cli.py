@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from rich.text import Text
 
 import coursekit
 from autograder.errors import AutograderError
+from autograder.files import must_be_writable, write_whole
 
 
 class Commands(click.Group):
@@ -18,11 +20,17 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a terminal that has no ✓ gets a ? and not an error
         try:
             return super().invoke(ctx)
         except AutograderError as error:
             Console(stderr=True).print(Text(f"{error}", "red"), soft_wrap=True)
             ctx.exit(error.exit_code)
+        except OSError as error:  # of what is written to the terminal: the rest is caught where it happens
+            Console(stderr=True).print(Text(f"{error.strerror or error}.", "red"), soft_wrap=True)
+            ctx.exit(1)
         except KeyboardInterrupt:
             Console(stderr=True).print(Text("Interrupted; nothing was written.", "red"))
             ctx.exit(1)
@@ -50,7 +58,6 @@ def grade(
     """
     from autograder.batch import grade_all
     from autograder.course import course_folder, load_assignment
-    from autograder.files import write_whole
     from autograder.outcomes import Report
     from autograder.submissions import find_submissions
     from autograder.terminal import show, show_failures, watched
@@ -60,8 +67,8 @@ def grade(
         Console(stderr=True).print(
             Text("Grading without a sandbox: this notebook can do whatever you can.", "red bold")
         )
-    if json_file is not None and not json_file.absolute().parent.is_dir():
-        raise click.UsageError(f"There is no folder {json_file.parent} to write {json_file.name} into.")
+    if json_file is not None:
+        must_be_writable(json_file)
     assigned = load_assignment(assignment)
     submissions = find_submissions(assignment, paths or (course_folder() / "submitted",))
     results = grade_all(assigned, submissions, jobs=jobs, seed=seed, isolated=not unsafe)

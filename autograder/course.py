@@ -77,7 +77,10 @@ class Assignment:
 
 def course_folder(start: Path | None = None) -> Path:
     """The course that ``start`` (by default the working directory) lies in, else the one that comes with the kit."""
-    here = (start or Path.cwd()).resolve()
+    try:
+        here = (start or Path.cwd()).resolve()
+    except FileNotFoundError:  # the working directory has been deleted
+        return HOME
     for folder in (here, *here.parents):
         if (folder / "nbgrader_config.py").is_file() and (folder / "source").is_dir():
             return folder

@@ -13,6 +13,7 @@ from autograder.errors import NotebookUnreadable, SandboxUnavailable, SuiteError
 from autograder.lending import Loan, needed_loan
 from autograder.notebook import Notebook, read_notebook
 from autograder.outcomes import NotebookResult, Outcome, QuestionResult, Status, SubmissionResult, TestResult
+from autograder.sandbox import POLICY
 from autograder.student import Student
 
 if TYPE_CHECKING:
@@ -122,7 +123,10 @@ def _grade_notebook(
 def _judge_again(run: SuiteRun, notebook: Notebook, *, isolated: bool) -> None:
     """Judge each question that failed once more, with the functions lent to it that it uses and that failed too."""
     failed = [name for name in run.assigned.names if run.earned(name) < 1]
+    deadline = time.monotonic() + POLICY.notebook_seconds
     for question in failed:
+        if time.monotonic() > deadline:
+            break
         names = needed_loan(question, notebook, failed, run.pairs)
         if not names:
             continue

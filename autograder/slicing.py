@@ -44,8 +44,9 @@ class Effects:
     condition), ``patches`` those whose value it changes and ``touches`` those whose value it may change, if that is no
     module, function or class: ``np.random.seed(0)`` changes nothing that a graded function is judged by. ``now`` are
     the names it reads when it runs, ``later`` those that a function which it defines reads when that is called, and
-    ``sets`` those that such a function binds for all. ``same`` names mean one thing afterwards. ``fixed`` statements
-    bind a module, function or class; ``wild`` ones may bind anything.
+    ``sets`` those that such a function binds for all. ``same`` are the pairs of names that mean one thing afterwards;
+    where the second is empty, that is a new thing. ``fixed`` statements bind a module, function or class; ``wild`` ones
+    may bind anything.
     """
 
     rebinds: frozenset[str] = frozenset()
@@ -55,7 +56,7 @@ class Effects:
     now: frozenset[str] = frozenset()
     later: frozenset[str] = frozenset()
     sets: frozenset[str] = frozenset()
-    same: frozenset[str] = frozenset()
+    same: frozenset[tuple[str, str]] = frozenset()
     fixed: bool = False
     wild: bool = False
 
@@ -92,25 +93,56 @@ class _Event(Enum):
     REBIND = auto()
 
 
+class _Things:
+    """What names mean: two names mean the same thing after ``a = b``."""
+
+    def __init__(self) -> None:
+        self._meant: dict[str, object] = {}
+        self._names: dict[object, set[str]] = defaultdict(set)
+
+    def meant_by(self, name: str) -> object:
+        """The thing that a name means now."""
+        if name not in self._meant:
+            self.bind(name, name)
+        return self._meant[name]
+
+    def names_of(self, thing: object) -> set[str]:
+        """The names that mean a thing now."""
+        return self._names[thing]
+
+    def bind(self, name: str, thing: object) -> None:
+        """Let a name mean another thing from now on."""
+        if name in self._meant:
+            self._names[self._meant[name]].discard(name)
+        self._meant[name] = thing
+        self._names[thing].add(name)
+
+
 class _Slicer:
     def __init__(self, statements: Sequence[Statement]) -> None:
         self._statements = statements
         self._effects = [effects_of(statement.source) for statement in statements]
         self._events: dict[str, list[tuple[int, _Event]]] = defaultdict(list)
+        self._changes: dict[object, list[tuple[int, _Event]]] = defaultdict(list)
+        self._read: list[dict[str, object]] = []
         self._steps = 0
-        groups: dict[str, set[str]] = {}  # names that mean one thing
+        things = _Things()
         for index, effects in enumerate(self._effects):
-            for event, names in (_Event.TOUCH, effects.touches), (_Event.PATCH, effects.patches):
-                for name in {other for changed in names for other in groups.get(changed, {changed})}:
+            if self._steps > MAX_STEPS:
+                return
+            self._read.append({name: things.meant_by(name) for name in effects.now})
+            for event, changed in (_Event.TOUCH, effects.touches), (_Event.PATCH, effects.patches):
+                for thing in {things.meant_by(name) for name in changed}:
+                    self._changes[thing].append((index, event))
+                    self._steps += len(things.names_of(thing))
+                    for name in things.names_of(thing):
+                        self._events[name].append((index, event))
+            for event, bound in (_Event.MAY_BIND, effects.may_bind), (_Event.REBIND, effects.rebinds):
+                for name in bound:
                     self._events[name].append((index, event))
-            for event, names in (_Event.MAY_BIND, effects.may_bind), (_Event.REBIND, effects.rebinds):
-                for name in names:
-                    self._events[name].append((index, event))
-            kept = effects.same - (effects.rebinds - effects.now)  # b in a = b
-            together = set(effects.same).union(*(groups.get(name, {name}) for name in kept))
+            same = {name: things.meant_by(value) if value else index for name, value in effects.same}
             for name in effects.rebinds:
-                groups.pop(name, set()).discard(name)
-            groups.update(dict.fromkeys(together, together))
+                things.bind(name, same.get(name, (index, name)))
         self._let_functions_bind()
 
     def _let_functions_bind(self) -> None:
@@ -126,9 +158,7 @@ class _Slicer:
         found: set[tuple[int, int]] = set()
         waiting = [(index, END) for name in names for index in self._reaching(name, END, END)]
         waiting += [(index, END) for index, effects in enumerate(self._effects) if effects.wild]
-        while waiting:
-            if self._steps > MAX_STEPS:
-                return list(self._statements)
+        while waiting and self._steps <= MAX_STEPS:
             index, time = waiting.pop()
             if (index, time) in found:
                 continue
@@ -138,6 +168,8 @@ class _Slicer:
                 waiting += [(other, when) for other in self._reaching(name, index, time) for when in (index, time)]
             for name in effects.later:
                 waiting += [(other, time) for other in self._reaching(name, time, time)]
+        if self._steps > MAX_STEPS:
+            return list(self._statements)
         return [self._statements[index] for index in sorted({index for index, _ in found})]
 
     def _reaching(self, name: str, place: int, time: int) -> Iterator[int]:
@@ -154,12 +186,10 @@ class _Slicer:
                 if event is _Event.REBIND:
                     break
         fixed = bool(reaching) and self._effects[reaching[-1][0]].fixed
-        for index, event in events:
-            if place < index < time:
-                if event is _Event.REBIND:
-                    break
-                if event is not _Event.MAY_BIND:
-                    reaching.append((index, event))
+        if place < time:
+            changes = self._changes[self._read[place][name]]
+            self._steps += len(changes)
+            reaching += [(index, event) for index, event in changes if place < index < time]
         yield from (index for index, event in reaching if not (fixed and event is _Event.TOUCH))
 
 
@@ -226,12 +256,13 @@ def _names(target: ast.expr) -> Iterator[str]:
         yield from _names(target.value)
 
 
-def _made_the_same(node: ast.stmt) -> set[str]:
-    """The names that mean one thing after ``a = b``, ``a = b = []`` or ``import b as a``."""
+def _made_the_same(node: ast.stmt) -> set[tuple[str, str]]:
+    """The names that mean one thing after ``a = b``, ``import b as a``, or ``a = c = []``, which is a new thing."""
     if isinstance(node, ast.Import):
-        return {name for alias in node.names if alias.asname for name in (alias.name.partition(".")[0], alias.asname)}
+        return {(alias.asname, alias.name.partition(".")[0]) for alias in node.names if alias.asname}
     if isinstance(node, ast.Assign):
-        return {part.id for part in (*node.targets, node.value) if isinstance(part, ast.Name)}
+        value = node.value.id if isinstance(node.value, ast.Name) else ""
+        return {(target.id, value) for target in node.targets if isinstance(target, ast.Name)}
     return set()
 
 

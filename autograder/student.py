@@ -55,7 +55,7 @@ class Student(Answers):
         self._box: Box | None = None
         self._skipped: set[int] = set()
         self._fatal: dict[str, str] = {}
-        self._spent: dict[str, float] = {}
+        self._spent = 0.0
 
     def close(self) -> None:
         """End the box."""
@@ -77,8 +77,8 @@ class Student(Answers):
         if any(step.do == "call" and step.target is None for step in steps):
             self._must_be_defined(function)
         self._must_not_be_fatal(function)
-        if self._spent.get(function, 0.0) > self._policy.function_seconds:
-            told = f"{function} took more than {self._policy.function_seconds:g} s over all of its tests."
+        if self._spent > self._policy.notebook_seconds:
+            told = f"{function} was not called: the notebook had used up its {self._policy.notebook_seconds:g} s."
             raise CallFailed(function, told, "Look for work that is done again and again.")
         started = time.monotonic()
         try:
@@ -89,7 +89,7 @@ class Student(Answers):
             self._fatal[function] = f"{function} {trouble}."
             raise CallFailed(function, self._fatal[function]) from None
         finally:
-            self._spent[function] = self._spent.get(function, 0.0) + time.monotonic() - started
+            self._spent += time.monotonic() - started
         if isinstance(results[-1], Raised):
             raise self._explained(function, results[-1])
         return results

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from autograder.errors import UsageError
 from autograder.grading import Submission
 from autograder.notebook import MAX_FILE
+from autograder.sandbox.box import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,7 @@ def find_submissions(assignment: str, paths: Sequence[Path]) -> list[Submission]
         UsageError: a path is not there, or nothing to grade lies under it.
     """
     found: dict[str, Submission] = {}
-    for path in paths:
+    for path in dict.fromkeys(paths):
         submissions = list(_under(assignment, path))
         if not submissions:
             raise UsageError(
@@ -35,25 +36,34 @@ def find_submissions(assignment: str, paths: Sequence[Path]) -> list[Submission]
                 f"Give a notebook, a folder of notebooks, or a tree of STUDENT/{assignment}/ folders.",
             )
         for submission in submissions:
-            if submission.student in found:
-                files = found[submission.student].files
-                submission = Submission(submission.student, {**files, **submission.files})  # noqa: PLW2901
-            found[submission.student] = submission
+            files = found[submission.student].files if submission.student in found else {}
+            twice = files.keys() & submission.files.keys()
+            if twice:
+                raise UsageError(
+                    f"There are two notebooks {min(twice)} of {submission.student}.",
+                    "Grade them one by one, or put each into a folder STUDENT/ASSIGNMENT/.",
+                )
+            found[submission.student] = Submission(submission.student, {**files, **submission.files})
     return list(found.values())
 
 
 def _under(assignment: str, path: Path) -> list[Submission]:
-    if not path.exists():
-        raise UsageError(f"There is no file or folder {path}.")
-    if path.is_file():
-        return [_submission(_student_of(assignment, path.resolve()), [path])]
-    if _notebooks(path):
-        folder = path.resolve()
-        return [_submission(folder.parent.name if folder.name == assignment else folder.name, _notebooks(path))]
-    if (path / assignment).is_dir():
-        return [_submission(path.resolve().name, _notebooks(path / assignment))]
-    students = sorted(folder for folder in path.iterdir() if (folder / assignment).is_dir())
-    return [_submission(folder.name, _notebooks(folder / assignment)) for folder in students]
+    try:
+        if not path.exists():
+            raise UsageError(f"There is no file or folder {path}.")
+        if path.is_file():
+            return [_submission(_student_of(assignment, path.absolute()), [path])]
+        if not path.is_dir():
+            raise UsageError(f"{path} is neither a notebook nor a folder.")
+        if _notebooks(path):
+            folder = path.resolve()
+            return [_submission(folder.parent.name if folder.name == assignment else folder.name, _notebooks(path))]
+        if (path / assignment).is_dir():
+            return [_submission(path.resolve().name, _notebooks(path / assignment))]
+        students = sorted(folder for folder in path.iterdir() if (folder / assignment).is_dir())
+        return [_submission(folder.name, _notebooks(folder / assignment)) for folder in students]
+    except OSError as error:
+        raise UsageError(f"{str(path)[:80]} cannot be read: {error.strerror or error}.") from error
 
 
 def _notebooks(folder: Path) -> list[Path]:
@@ -66,7 +76,7 @@ def _student_of(assignment: str, notebook: Path) -> str:
 
 
 def _submission(student: str, notebooks: list[Path]) -> Submission:
-    return Submission(student, {path.name: _read(path) for path in notebooks})
+    return Submission(clean(student, 80), {clean(path.name, 255): _read(path) for path in notebooks})
 
 
 def _read(path: Path) -> bytes:

@@ -18,7 +18,7 @@ LAYERS = (
     ("notebook", "slicing", "sandbox", "sandbox.policy", "sandbox.worker", "sandbox.view", "sandbox.bubblewrap"),
     ("sandbox.box",),
     ("answers", "lending", "student"),
-    ("misconceptions", "judging", "plugin"),
+    ("calling", "misconceptions", "judging", "plugin"),
     ("course", "grading"),
     ("batch", "submissions", "release", "terminal", "doctor"),
     ("demo",),

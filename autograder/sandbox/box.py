@@ -226,7 +226,7 @@ class Box:
 
     def _receive(self, number: int, deadline: float) -> tuple[dict[str, Any], bytes]:
         sizes = worker.HEADER.unpack(self._read(worker.HEADER.size, deadline))
-        if sum(sizes) > self.policy.frame:
+        if sizes[0] > self.policy.head or sizes[1] > self.policy.frame:
             raise Lied("returned more than can be taken")
         try:
             reply = json.loads(self._read(sizes[0], deadline))
@@ -278,10 +278,10 @@ class Box:
         decoder = worker.Decoder(arrays, self._budget(), _plain)
         try:
             found = [
-                self._raised(result["error"]) if "error" in result else decoder.decode(result["value"])
+                self._raised(result["error"]) if "error" in result else _cleaned(decoder.decode(result["value"]))
                 for result in reply["results"]
             ]
-        except (ValueError, LookupError, TypeError, RecursionError):
+        except Exception:  # noqa: BLE001 - whatever is wrong with it, it is no answer
             raise self._lied("with what cannot be read") from None
         if len(found) > count or (len(found) < count and not (found and isinstance(found[-1], Raised))):
             raise self._lied("with too many results or too few")
@@ -289,10 +289,10 @@ class Box:
 
     def _raised(self, told: Any) -> Raised:
         return Raised(
-            kind=_text(told["type"], 80),
-            kinds=tuple(_text(kind, 80) for kind in told["kinds"][:20]),
-            message=_text(told["message"], self.policy.text),
-            lines=tuple((_text(cell, 20), int(line), _text(name, 80)) for cell, line, name in told["lines"][:8]),
+            kind=clean(told["type"], 80),
+            kinds=tuple(clean(kind, 80) for kind in told["kinds"][:20]),
+            message=clean(told["message"], self.policy.text),
+            lines=tuple((clean(cell, 20), int(line), clean(name, 80)) for cell, line, name in told["lines"][:8]),
         )
 
     def _lied(self, how: str) -> Lied:
@@ -338,10 +338,23 @@ class Box:
         return bubblewrap.refusal(said) or BrokenBox(f"The sandbox did not start: it {trouble}. {said[-500:]}".strip())
 
 
-def _text(told: Any, limit: int) -> str:
+def clean(told: Any, limit: int) -> str:
     """Text from the box, cut to length, without the characters that would move a terminal's cursor or mirror a line."""
-    plain = "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in told)
-    return plain[:limit]
+    if not isinstance(told, str):
+        raise TypeError("text from the box is no text")
+    told = told[:limit]
+    return "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in told)
+
+
+def _cleaned(value: Any) -> Any:
+    """A value with all text in it cleaned."""
+    if isinstance(value, str):
+        return clean(value, POLICY.text)
+    if isinstance(value, dict):
+        return {_cleaned(key): _cleaned(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return type(value)(_cleaned(item) for item in value)
+    return value
 
 
 def only_handles(value: Any) -> Handle:
@@ -352,4 +365,4 @@ def only_handles(value: Any) -> Handle:
 
 
 def _plain(handle: Handle) -> Handle:
-    return Handle(handle.number, _text(handle.description, 80))
+    return Handle(handle.number, clean(handle.description, 80))

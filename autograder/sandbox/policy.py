@@ -21,8 +21,8 @@ class Policy:
     """Wall time for one call of a graded function; a right one takes about a millisecond."""
     batch_seconds: float = 20.0
     """Wall time for a batch of calls, a few hundred small ones."""
-    function_seconds: float = 30.0
-    """Wall time for one function over all of its calls."""
+    notebook_seconds: float = 30.0
+    """Wall time for all calls into one notebook, and once more for those that are judged again."""
     cpu_seconds: int = 120
     """Processor time of the whole box; what outlives its parent ends here at the latest."""
     memory: int = 1024 * MiB
@@ -34,6 +34,8 @@ class Policy:
     """The tmpfs at /tmp, which is all that can be written to."""
     frame: int = 32 * MiB
     """The longest message either way, before anything is allocated for it."""
+    head: int = 4 * MiB
+    """The longest JSON of a message."""
     loan: int = 256 << 10
     """The longest arguments of a lent function, since that runs outside of the box and its time limits."""
     values: int = 100_000

@@ -16,6 +16,7 @@ Nothing is ever unpickled, and no length is believed before it is checked.
 """
 
 from __future__ import annotations
+import __future__
 
 import json
 import math
@@ -87,11 +88,11 @@ class Encoder:
         self._budget.spend(len(value) if kind is str else 8, level)
         if value is None or kind in (bool, float, str) or (kind is int and value.bit_length() <= 64):
             return value
-        if level >= self._by_value or kind not in (tuple, list, dict):
+        if level >= self._by_value or not isinstance(value, (tuple, list, dict)):
             return self._handle(value)
-        if kind is dict:
-            return {"d": [[self.encode(k, level + 1), self.encode(v, level + 1)] for k, v in value.items()]}
-        return {"t" if kind is tuple else "l": [self.encode(item, level + 1) for item in value]}
+        if isinstance(value, dict):
+            return {"d": [[self.encode(k, level + 1), self.encode(v, level + 1)] for k, v in dict.items(value)]}
+        return {"t" if isinstance(value, tuple) else "l": [self.encode(item, level + 1) for item in value]}
 
     def _array(self, value: Any, plain: Any, level: int) -> Any:
         if plain.dtype.kind not in ARRAY_KINDS or plain.dtype.itemsize > 16 or plain.ndim > MAX_DIMENSIONS:
@@ -179,7 +180,9 @@ class Notebook:
 
     def __init__(self) -> None:
         self.module = ModuleType("__main__")
+        self.module.__dict__.update(display=nothing, get_ipython=nothing)
         self.kept: dict[int, Any] = {}
+        self.future = 0
 
     def keep(self, value: Any) -> Handle:
         """Hold on to ``value`` until the grader says ``forget``."""
@@ -193,7 +196,10 @@ class Notebook:
 
     def execute(self, source: str, cell: int, line: int) -> None:
         """Run one top-level statement as if it stood at this line of this cell."""
-        code = compile("\n" * (line - 1) + source, f"<cell {cell}>", "exec", dont_inherit=True)
+        code = compile("\n" * (line - 1) + source, f"<cell {cell}>", "exec", self.future, dont_inherit=True)
+        self.future |= (
+            code.co_flags & __future__.annotations.compiler_flag
+        )  # an import from the future holds for what follows
         exec(code, self.module.__dict__)  # noqa: S102 - this is what the box is for
 
     def perform(self, encoder: Encoder, what: str, target: Any, name: str, args: Any, kwargs: Any) -> Any:
@@ -207,6 +213,10 @@ class Notebook:
         else:
             value = (self.module.__dict__[name] if target is None else getattr(target, name))(*args, **kwargs)
         return encoder.encode(value)
+
+
+def nothing(*_: Any, **__: Any) -> None:
+    """Stands for what a notebook has and a grader has not: ``display`` and its like show nothing here."""
 
 
 def describe(value: Any) -> str:
@@ -286,6 +296,9 @@ def main() -> None:
     seal(start["limits"])
     sys.path.extend(start["paths"])
     sys.setrecursionlimit(start["recursion"])
+    shown = ModuleType("IPython.display")
+    shown.__getattr__ = lambda _: nothing  # type: ignore[method-assign]
+    sys.modules.update({"IPython": ModuleType("IPython"), "IPython.display": shown})
     import numpy as np  # noqa: F401 - loaded now, within the limits, before the first call
 
     answer(sink, {"id": start["id"], "ready": True})

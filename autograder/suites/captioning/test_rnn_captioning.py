@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from autograder.judging import Layer, Model, question
+from autograder.calling import Layer, Model
+from autograder.judging import question
 
 if TYPE_CHECKING:
     from autograder.answers import Answers
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 # Sizes are different primes, so that no transposition and no broadcast goes unseen. Weights of half the size of the
 # inputs keep tanh where its derivative can be told from 0 and from 1.
 WEIGHT = 0.5
+
+# Beside small sizes, some that are larger and some that are equal, for what is right by accident.
+LARGE_STEPS = ((8, 4, 4), (13, 3, 2))
+LARGE_SEQUENCES = ((6, 6, 4, 4), (5, 13, 2, 3))
 
 STEP = Layer("rnn_step_forward", "rnn_step_backward", ("next_h",), ("dx", "dprev_h", "dWx", "dWh", "db"))
 SEQUENCE = Layer("rnn_forward", "rnn_backward", ("h",), ("dx", "dh0", "dWx", "dWh", "db"))
@@ -52,8 +57,8 @@ def test_step_forward(judge: Judge) -> None:
 @question("rnn_step_forward")
 def test_step_forward_of_size_one(judge: Judge) -> None:
     """A minibatch, an input or a hidden state of size one works too."""
-    for sizes in ({"N": 1}, {"D": 1}, {"H": 1}):
-        judge.forward(STEP, step_inputs(judge, **sizes))
+    for sizes in ((1, 5, 7), (3, 1, 7), (3, 5, 1), *LARGE_STEPS):
+        judge.forward(STEP, step_inputs(judge, *sizes))
 
 
 @question("rnn_step_backward")
@@ -66,7 +71,7 @@ def test_step_backward(judge: Judge, gradient: str) -> None:
 @question("rnn_step_backward")
 def test_step_backward_at_the_edges(judge: Judge) -> None:
     """All gradients hold for sizes of one, and are zero where the upstream gradient is."""
-    for sizes in ((1, 2, 3), (2, 1, 3), (3, 2, 1)):
+    for sizes in ((1, 2, 3), (2, 1, 3), (3, 2, 1), *LARGE_STEPS):
         judge.gradients(STEP, step_inputs(judge, *sizes))
     judge.zero_gradients(STEP, step_inputs(judge))
 
@@ -83,8 +88,8 @@ def test_sequence_forward(judge: Judge) -> None:
 @question("rnn_forward")
 def test_sequence_forward_of_length_one(judge: Judge) -> None:
     """Sequences of one step and of many work, and so do sizes of one."""
-    for sizes in ({"T": 11}, {"T": 1}, {"N": 1}, {"D": 1}, {"H": 1}):
-        judge.forward(SEQUENCE, sequence_inputs(judge, **sizes))
+    for sizes in ((2, 1, 5, 7), (1, 3, 5, 7), (2, 3, 1, 7), (2, 3, 5, 1), *LARGE_SEQUENCES):
+        judge.forward(SEQUENCE, sequence_inputs(judge, *sizes))
 
 
 @question("rnn_backward")
@@ -97,7 +102,7 @@ def test_sequence_backward(judge: Judge, gradient: str) -> None:
 @question("rnn_backward")
 def test_sequence_backward_at_the_edges(judge: Judge) -> None:
     """All gradients hold for one time step and for sizes of one, and are zero where the upstream gradient is."""
-    for sizes in ((1, 4, 2, 3), (2, 1, 2, 3), (2, 4, 1, 3), (2, 4, 3, 1)):
+    for sizes in ((1, 4, 2, 3), (2, 1, 2, 3), (2, 4, 1, 3), (2, 4, 3, 1), *LARGE_SEQUENCES):
         judge.gradients(SEQUENCE, sequence_inputs(judge, *sizes))
     judge.zero_gradients(SEQUENCE, sequence_inputs(judge))
 
@@ -114,7 +119,7 @@ def test_embedding_forward(judge: Judge) -> None:
 @question("word_embedding_forward")
 def test_embedding_forward_of_size_one(judge: Judge) -> None:
     """One caption, one word and vectors of length one work too."""
-    for sizes in ({"N": 1}, {"T": 1}, {"D": 1}):
+    for sizes in ({"N": 1}, {"T": 1}, {"D": 1}, {"N": 6, "T": 6, "V": 211, "D": 6}):
         judge.forward(EMBEDDING, embedding_inputs(judge, **sizes))
 
 
@@ -127,7 +132,7 @@ def test_embedding_backward(judge: Judge) -> None:
 @question("word_embedding_backward")
 def test_embedding_backward_of_absent_words(judge: Judge) -> None:
     """Words that do not occur get a gradient of zero, whatever the sizes; words that do, theirs."""
-    for sizes in ({"V": 31}, {"V": 5, "N": 1, "T": 7}, {"D": 1}):
+    for sizes in ({"V": 31}, {"V": 5, "N": 1, "T": 7}, {"D": 1}, {"N": 6, "T": 6, "V": 53, "D": 6}):
         judge.gradients(EMBEDDING, embedding_inputs(judge, **sizes))
 
 
@@ -149,13 +154,13 @@ def params_of(judge: Judge, model: Model, scale: float = WEIGHT) -> dict[str, np
     return {name: judge.normal(*shape, scale=scale) for name, shape in zip(PARAMS, shapes, strict=True)}
 
 
-def captions_of(judge: Judge, N: int, length: int, V: int) -> np.ndarray:
-    """Captions of different lengths, filled up with <NULL>, which is word 0."""
-    captions = judge.rng.integers(3, V, size=(N, length))
+def captions_of(judge: Judge, N: int, length: int, V: int, *, null: int = 0, first: int = 3) -> np.ndarray:
+    """Captions of different lengths, filled up with <NULL>; the words from ``first`` on are ordinary ones."""
+    captions = judge.rng.integers(first, V, size=(N, length))
     captions[:, 0] = 1
     for row, end in enumerate(judge.rng.integers(2, length, size=N - 1)):
         captions[row, end] = 2
-        captions[row, end + 1 :] = 0
+        captions[row, end + 1 :] = null
     return captions
 
 
@@ -165,17 +170,20 @@ MODEL = model_of(7, "<NULL>", "<START>", "<END>")
 @question("CaptioningRNN.loss", weight=4)
 def test_loss(judge: Judge) -> None:
     """The loss is that of the next words, summed over time, averaged over the minibatch, without <NULL>."""
-    for N, length in ((3, 6), (1, 3)):
+    for N, length in ((3, 6), (1, 3), (7, 12)):
         arguments = judge.normal(N, 3), captions_of(judge, N, length, 7)
         judge.loss(MODEL, params_of(judge, MODEL), arguments)
+    moved = model_of(7, "some", "<START>", "<END>", "<NULL>")
+    judge.loss(moved, params_of(judge, moved), (judge.normal(4, 3), captions_of(judge, 4, 6, 7, null=3, first=4)))
 
 
 @question("CaptioningRNN.loss")
 @pytest.mark.parametrize("parameter", PARAMS)
 def test_loss_gradients(judge: Judge, parameter: str) -> None:
     """grads['{parameter}'] is the gradient of your own loss."""
-    arguments = judge.normal(2, 3), captions_of(judge, 2, 5, 7)
-    judge.loss_gradient(MODEL, params_of(judge, MODEL), arguments, parameter)
+    for N, length in ((2, 5), (5, 10)):
+        arguments = judge.normal(N, 3), captions_of(judge, N, length, 7)
+        judge.loss_gradient(MODEL, params_of(judge, MODEL), arguments, parameter)
 
 
 @question("CaptioningRNN.sample", weight=3)
@@ -189,7 +197,8 @@ def test_sample(judge: Judge) -> None:
 def test_sample_of_other_sizes(judge: Judge) -> None:
     """A single picture, a single word, and a vocabulary without <END> or in another order work too."""
     words = ("<NULL>", "<START>", "<END>")
-    check_samples(judge, model_of(13, *words), N=1, max_length=11)
+    check_samples(judge, model_of(13, *words), N=1, max_length=30)
+    check_samples(judge, model_of(131, "<NULL>", "<START>"), N=7, max_length=17)
     check_samples(judge, model_of(13, *words), N=3, max_length=1)
     check_samples(judge, model_of(13, "<NULL>", "<START>"), N=3, max_length=7)
     check_samples(judge, model_of(13, "<END>", "some", "<NULL>", "<START>"), N=3, max_length=7)
