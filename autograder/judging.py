@@ -215,7 +215,7 @@ class Judge:
         return any(compare("", shown(yours), theirs).passed for theirs in followed)
 
     def _must_respond(self, layer: Layer, inputs: Mapping[str, Any]) -> None:
-        """Raise NotJudged unless the student's forward pass, though wrong, responds to its inputs like the right one."""
+        """Raise NotJudged unless the student's forward pass, though wrong, responds to its inputs like the right."""
         names = [name[1:] for name in layer.gradients]
         moves = self._small_moves(inputs, names)
         yours, right = (

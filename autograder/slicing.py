@@ -300,7 +300,9 @@ def _changed(node: ast.stmt) -> tuple[set[str], set[str], bool]:
     wild = False
     for inner in _outside_functions(node):
         match inner:
-            case ast.ImportFrom(names=[ast.alias(name="*")]) | ast.Call(func=ast.Name(id="exec")):
+            case ast.ImportFrom(names=[ast.alias(name="*")]) | ast.ImportFrom(module="__future__"):
+                wild = True
+            case ast.Call(func=ast.Name(id="exec")):
                 wild = True
             case ast.Attribute(ctx=ast.Store() | ast.Del()) | ast.Subscript(ctx=ast.Store() | ast.Del()):
                 patches |= _roots(inner)

@@ -219,6 +219,14 @@ def nothing(*_: Any, **__: Any) -> None:
     """Stands for what a notebook has and a grader has not: ``display`` and its like show nothing here."""
 
 
+def pretend_ipython() -> None:
+    """Let what notebooks import from IPython be there, and do nothing."""
+    package, display = ModuleType("IPython"), ModuleType("IPython.display")
+    package.__dict__.update(display=display, get_ipython=nothing, version_info=(9, 0))
+    display.__dict__["__getattr__"] = lambda _: nothing
+    sys.modules.update({"IPython": package, "IPython.display": display})
+
+
 def describe(value: Any) -> str:
     """What ``value`` is, in a few words: "a tuple of 4", "a numpy array of dtype object"."""
     kind = type(value)
@@ -290,20 +298,18 @@ def answer(sink: int, head: dict[str, Any], body: bytes = b"") -> None:
 def main() -> None:
     """Answer the grader's requests until its end of the pipe closes."""
     source, sink = os.dup(0), os.dup(1)
-    nothing = os.open(os.devnull, os.O_RDWR)
+    nowhere = os.open(os.devnull, os.O_RDWR)
     stream = requests(source)
     start, _ = next(stream)
     seal(start["limits"])
     sys.path.extend(start["paths"])
     sys.setrecursionlimit(start["recursion"])
-    shown = ModuleType("IPython.display")
-    shown.__getattr__ = lambda _: nothing  # type: ignore[method-assign]
-    sys.modules.update({"IPython": ModuleType("IPython"), "IPython.display": shown})
+    pretend_ipython()
     import numpy as np  # noqa: F401 - loaded now, within the limits, before the first call
 
     answer(sink, {"id": start["id"], "ready": True})
     for stream_number in (0, 1, 2):  # whatever is printed goes nowhere, and no one can fill a pipe
-        os.dup2(nothing, stream_number)
+        os.dup2(nowhere, stream_number)
     Server(stream, sink, start).run()
 
 

@@ -331,3 +331,47 @@ def test_a_mistake_that_is_not_in_the_reference_is_an_error_of_the_suite():
     statements = slice_for(assigned.source.statements, assigned.names)
     with pytest.raises(SuiteError, match="occurs 0 times"):
         with_mistake(statements, replace(known, change=("no such words", "")))
+
+
+NOTEBOOK_HABITS = {
+    "an import from the future holds for the cells that follow": (
+        "from __future__ import annotations",
+        ("def rnn_step_forward(x, prev_h", "def rnn_step_forward(x: Unknown, prev_h"),
+    ),
+    "display shows nothing": (
+        "from IPython.display import display",
+        ("next_h = np.tanh", "display(x); next_h = np.tanh"),
+    ),
+    "display needs no import": ("", ("next_h = np.tanh", "display(x.shape)\n    next_h = np.tanh")),
+    "numpy patched with its old names": ("np.int = int", ("next_h = np.tanh", "np.int(1); next_h = np.tanh")),
+    "a name that a called function binds": (
+        "def setup():\n    global ACT\n    ACT = np.tanh\nsetup()",
+        ("np.tanh(", "ACT("),
+    ),
+}
+
+
+@pytest.mark.parametrize(("cell", "change"), NOTEBOOK_HABITS.values(), ids=NOTEBOOK_HABITS)
+def test_what_works_in_a_notebook_works_here(student, graded, cell, change):
+    student.add(cell, at=3).change("rnn_step_forward", *change)
+    grade = graded(student)
+    assert not grade.lost, grade.told("rnn_step_forward")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        (
+            "CaptioningRNN.loss",
+            "params, grads = self.params, {}",
+            "params = self.params; grads = collections.OrderedDict()",
+        ),
+        ("rnn_step_forward", "return next_h, cache", "return Pair(next_h, cache)"),
+        ("rnn_forward", "prev_h = h0", "prev_h = h0.astype(np.float32)"),
+        ("CaptioningRNN.loss", "return loss, grads", "return np.array(loss), grads"),
+    ],
+)
+def test_other_kinds_of_dict_tuple_and_number_are_right(student, graded, name, old, new):
+    student.add('import collections\nPair = collections.namedtuple("Pair", "out cache")', at=3).change(name, old, new)
+    grade = graded(student)
+    assert not grade.lost - ({"rnn_forward", "rnn_backward"} if "float32" in new else set()), grade.told(name)

@@ -59,7 +59,7 @@ def test_what_is_wrong_by_itself_stays_wrong_with_the_right_functions_lent(stude
 
 
 def test_a_lent_function_answers_no_question_but_those_that_use_it(student, graded):
-    """A student whose step does nothing, and whose sequence hands out what the lent step returns, earns the sequence."""
+    """Whose step does nothing, and whose sequence hands out what the lent step returns, earns the sequence alone."""
     student.write("rnn_step_forward", "def rnn_step_forward(x, prev_h, Wx, Wh, b):\n    return prev_h, None")
     student.write(
         "rnn_step_backward",
