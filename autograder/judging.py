@@ -110,13 +110,16 @@ class Judge:
         for index, name in enumerate(layer.outputs):
             self._accept(name, yours[index], expected[index], output(index))
 
-    def gradients(self, layer: Layer, inputs: Mapping[str, Any], names: Sequence[str] | None = None) -> None:
+    def gradients(
+        self, layer: Layer, inputs: Mapping[str, Any], names: Sequence[str] | None = None, *, scale: float = 1.0
+    ) -> None:
         """Pass if the gradients are the numeric ones of the student's own forward pass. Raises Failure or NotJudged.
 
-        ``names`` are some of the layer's gradients; by default all of them.
+        ``names`` are some of the layer's gradients, by default all of them; ``scale`` is the size of the upstream ones.
         """
+        self.pairs.add((layer.forward, layer.backward))
         expected, _ = run_forward(self.reference, layer, inputs)
-        upstream = tuple(self.normal(*out.shape) for out in expected)
+        upstream = tuple(self.normal(*out.shape, scale=scale) for out in expected)
         own, cache = self._own_forward(layer, inputs)
         evaluate = self._differentiable(layer, own, expected)
         yours = run_backward(self.student, layer, upstream, cache)

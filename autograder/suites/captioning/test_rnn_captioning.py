@@ -72,7 +72,7 @@ def test_step_backward(judge: Judge, gradient: str) -> None:
 def test_step_backward_at_the_edges(judge: Judge) -> None:
     """All gradients hold for sizes of one, and are zero where the upstream gradient is."""
     for sizes in ((1, 2, 3), (2, 1, 3), (3, 2, 1), *LARGE_STEPS):
-        judge.gradients(STEP, step_inputs(judge, *sizes))
+        judge.gradients(STEP, step_inputs(judge, *sizes), scale=30)
     judge.zero_gradients(STEP, step_inputs(judge))
 
 
@@ -103,7 +103,7 @@ def test_sequence_backward(judge: Judge, gradient: str) -> None:
 def test_sequence_backward_at_the_edges(judge: Judge) -> None:
     """All gradients hold for one time step and for sizes of one, and are zero where the upstream gradient is."""
     for sizes in ((1, 4, 2, 3), (2, 1, 2, 3), (2, 4, 1, 3), (2, 4, 3, 1), *LARGE_SEQUENCES):
-        judge.gradients(SEQUENCE, sequence_inputs(judge, *sizes))
+        judge.gradients(SEQUENCE, sequence_inputs(judge, *sizes), scale=30)
     judge.zero_gradients(SEQUENCE, sequence_inputs(judge))
 
 
@@ -181,8 +181,8 @@ def test_loss(judge: Judge) -> None:
 @pytest.mark.parametrize("parameter", PARAMS)
 def test_loss_gradients(judge: Judge, parameter: str) -> None:
     """grads['{parameter}'] is the gradient of your own loss."""
-    for N, length in ((2, 5), (5, 10)):
-        arguments = judge.normal(N, 3), captions_of(judge, N, length, 7)
+    for N, length, scale in ((2, 5, 1.0), (5, 10, 5.0)):
+        arguments = judge.normal(N, 3, scale=scale), captions_of(judge, N, length, 7)
         judge.loss_gradient(MODEL, params_of(judge, MODEL), arguments, parameter)
 
 
