@@ -104,7 +104,7 @@ def _show_notebook(notebook: NotebookResult, console: Console) -> None:
         found = Text()
         if told is None:
             remarks = dict.fromkeys(test.remark for test in question.tests if test.remark)
-            found.append("right" if question.judged_with == "own" else f"right (judged by {question.judged_with})")
+            found.append(_how(question.judged_with))
             found.append("".join(f"\n{remark}" for remark in remarks), "dim")
         else:
             found.append(f"{told.title}\n", "dim")
@@ -117,6 +117,14 @@ def _show_notebook(notebook: NotebookResult, console: Console) -> None:
     console.print(table)
     for problem in notebook.problems:
         console.print(Text(f"! {problem}", "yellow"))
+
+
+def _how(judged_with: str) -> str:
+    """That a question is right, and by what it was judged if not by the student's own functions."""
+    kind, _, lent = judged_with.partition(": ")
+    if lent:
+        return f"right, with {lent.replace(', ', ' and ')} lent to it"
+    return "right" if kind == "own" else "right for what the forward pass computes"
 
 
 def _first_thing(submission: SubmissionResult) -> str:
