@@ -6,8 +6,8 @@ A suite names what it tests and with which inputs; how it is judged is here, onc
 - a backward pass against the numeric gradient of the student's *own* forward pass, under a random upstream gradient;
 - type, shape, dtype and finiteness before values (:mod:`coursekit.gradcheck`).
 
-A forward pass that is wrong but well-formed still carries its backward pass (follow-through), unless it ignores an
-input that it should use: then there is little left to differentiate, and nothing is judged.
+A forward pass that is wrong but well-formed still carries its backward pass (follow-through), unless it has too little
+in common with the right one: then anything with an easy derivative would do, and nothing is judged.
 """
 
 from __future__ import annotations
