@@ -158,7 +158,10 @@ class Decoder:
         if offset + count * dtype.itemsize > len(self._body):
             raise WireError("an array that reaches past its message")
         self._budget.spend(count * dtype.itemsize, 0)
-        found = np.frombuffer(self._body, dtype, count, offset).reshape(shape).copy()
+        try:
+            found = np.frombuffer(self._body, dtype, count, offset).reshape(shape).copy()
+        except ValueError as error:  # no entries, and yet too large: (0, 2**39, 2**39)
+            raise WireError("an array with an impossible shape") from error
         return found if shape else found[()]
 
     def _pair(self, item: Any, level: int) -> tuple[Any, Any]:

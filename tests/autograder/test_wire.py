@@ -94,3 +94,9 @@ def test_deep_nesting_is_refused():
         tree = {"l": [tree]}
     with pytest.raises(WireError, match="nested"):
         Decoder(b"", Budget(10_000, 1 << 20, 12), refuse).decode(tree)
+
+
+@pytest.mark.parametrize("shape", [[0, 1 << 39, 1 << 39], [1 << 39, 1 << 39], [-1], [1.0], [True], "12", [1] * 40])
+def test_an_impossible_shape_is_a_wire_error(shape):
+    with pytest.raises(WireError):
+        Decoder(bytes(64), Budget(100, 4096, 8), refuse).decode({"a": ["<f8", shape, 0]})
