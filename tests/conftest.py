@@ -1,4 +1,4 @@
-"""Notebooks to grade: made from the source notebook, by replacing what a student would write."""
+"""What the tests share: notebooks to grade, made from the source notebook, and the commands."""
 
 import json
 import re
@@ -9,6 +9,7 @@ import pytest
 
 from autograder.course import HOME, load_assignment
 from autograder.grading import Submission, grade
+from coursekit import get_datasets
 
 SOURCE = HOME / "source" / "captioning" / "rnn_captioning.ipynb"
 
@@ -120,5 +121,17 @@ def autograder(tmp_path):
     def run(*arguments, cwd=tmp_path, env=None):
         command = [sys.executable, "-m", "autograder", *map(str, arguments)]
         return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=300)
+
+    return run
+
+
+@pytest.fixture
+def get(tmp_path, capsys):
+    """Run get_datasets into an empty folder; returns the exit code and what was said."""
+
+    def run(*arguments):
+        code = get_datasets.main([*arguments, "--into", str(tmp_path)])
+        output = capsys.readouterr()
+        return code, output.out + output.err
 
     return run

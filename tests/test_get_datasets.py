@@ -16,7 +16,6 @@ import h5py
 import numpy as np
 import pytest
 
-from coursekit import get_datasets
 from coursekit.data import load_captions
 
 HOME = Path(__file__).parent.parent
@@ -107,18 +106,6 @@ def server(monkeypatch):
     server.shutdown()
     server.server_close()
     thread.join()
-
-
-@pytest.fixture
-def get(tmp_path, capsys):
-    """Run the command; returns the exit code and what was said."""
-
-    def run(*arguments):
-        code = get_datasets.main([*arguments, "--into", str(tmp_path)])
-        output = capsys.readouterr()
-        return code, output.out + output.err
-
-    return run
 
 
 def names(folder):

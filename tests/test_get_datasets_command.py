@@ -16,18 +16,6 @@ HOME = Path(__file__).parent.parent
 WORDS = ("<NULL>", "<START>", "<END>", "<UNK>", "cat", "dog")
 
 
-@pytest.fixture
-def get(tmp_path, capsys):
-    """Run the command; returns the exit code and what was said."""
-
-    def run(*arguments):
-        code = get_datasets.main([*arguments, "--into", str(tmp_path)])
-        output = capsys.readouterr()
-        return code, output.out + output.err
-
-    return run
-
-
 def small_data(folder):
     (folder / "scenes").mkdir(exist_ok=True)
     (folder / "scenes" / "0.png").write_bytes(b"picture")
