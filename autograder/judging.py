@@ -127,12 +127,11 @@ class Judge:
         def gradient(name: str) -> Callable[[Answers], Any]:
             return lambda who: run_both(who, layer, inputs, upstream)[name]
 
-        pending = list(names or layer.gradients)
-        if self.followed_through:
-            pending = [n for n in pending if not self._follows(layer, inputs, own, yours[n], gradient(n))]
-            if pending:
+        for name in names or layer.gradients:
+            if self.followed_through and self._follows(layer, inputs, own, yours[name], gradient(name)):
+                continue
+            if self.followed_through:
                 self._must_respond(layer, inputs)
-        for name in pending:
             self._accept_gradient(name, yours[name], Slope(evaluate, inputs, upstream, name[1:]), gradient(name))
 
     def zero_gradients(self, layer: Layer, inputs: Mapping[str, Any]) -> None:
