@@ -2,6 +2,7 @@
 
     CoursekitError
     ├── CheckFailed            (also an AssertionError)  a check in a notebook found something wrong
+    ├── Diverged               (also an ArithmeticError) a training went out of bounds
     ├── InvalidInput           (also a ValueError)       a function of the kit was called with something it cannot use
     ├── NotebookUnreadable     a file that is no notebook, or has not what is taken from it
     └── Unavailable            (also an OSError)         something that lies outside of the kit cannot be had
@@ -25,6 +26,10 @@ class CheckFailed(CoursekitError, AssertionError):
     def _render_traceback_(self) -> list[str]:
         """Return what Jupyter shows in place of a traceback: the message alone."""
         return [f"{type(self).__name__}: {self}"]
+
+
+class Diverged(CoursekitError, ArithmeticError):
+    """A training went out of bounds: a loss or a gradient is not finite."""
 
 
 class InvalidInput(CoursekitError, ValueError):

@@ -15,7 +15,6 @@ N is the number of pictures, C and F are numbers of channels, H and W the height
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -33,9 +32,11 @@ from coursekit.convolution import (
     relu_forward,
 )
 from coursekit.errors import InvalidInput
+from coursekit.hdf5 import new_file
 from coursekit.layers import affine_backward, affine_forward
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
@@ -163,24 +164,18 @@ class PretrainedCNN:
             h5_file: The file; one that exists is replaced.
             about: More attributes by name, such as the accuracy.
         """
-        path = Path(h5_file)
-        half = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            with h5py.File(half, "w") as file:
-                file.attrs["format"] = FORMAT
-                file.attrs["architecture"] = json.dumps([layer._asdict() for layer in self._layers])
-                file.attrs["classes"] = json.dumps(list(self.classes))
-                file.attrs["mean"], file.attrs["scale"] = self.mean, self.scale
-                for name, value in about.items():
-                    file.attrs[name] = value
-                for name, array in self.params.items():
-                    # Checksums let a damaged file be told from a whole one.
-                    file.create_dataset(
-                        name.replace(".", "/"), data=array, dtype=np.float32, chunks=array.shape, fletcher32=True
-                    )
-            half.replace(path)
-        finally:
-            half.unlink(missing_ok=True)
+        with new_file(h5_file) as file:
+            file.attrs["format"] = FORMAT
+            file.attrs["architecture"] = json.dumps([layer._asdict() for layer in self._layers])
+            file.attrs["classes"] = json.dumps(list(self.classes))
+            file.attrs["mean"], file.attrs["scale"] = self.mean, self.scale
+            for name, value in about.items():
+                file.attrs[name] = value
+            for name, array in self.params.items():
+                # Checksums let a damaged file be told from a whole one.
+                file.create_dataset(
+                    name.replace(".", "/"), data=array, dtype=np.float32, chunks=array.shape, fletcher32=True
+                )
 
     def forward(self, X: Floats, start: str | int | None = None, end: str | int | None = None) -> tuple[Floats, Cache]:
         """Run the layers from `start` to `end`, both included.
