@@ -14,7 +14,7 @@ Strings are UTF-8 of a fixed length. `save_captions` writes such a file, with ch
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,6 +94,30 @@ class CaptionData:
         """The index of each word."""
         return {word: index for index, word in enumerate(self.idx_to_word)}
 
+    def few(self, count: int) -> CaptionData:
+        """Return one caption of each of the first training pictures: what a model can learn by heart.
+
+        Args:
+            count: How many pictures.
+
+        Returns:
+            The data with `count` captions of `count` pictures to train on, and all of the validation split.
+
+        Raises:
+            InvalidInput: There are not so many pictures with a caption.
+        """
+        pictures, rows = np.unique(self.train.image_idxs, return_index=True)
+        if not 1 <= count <= len(pictures):
+            raise InvalidInput(f"count is {count}; it must be from 1 to {len(pictures)}, the number of pictures")
+        chosen = pictures[:count]
+        split = Split(
+            self.train.captions[rows[:count]],
+            np.arange(count, dtype=np.int32),
+            self.train.features[chosen],
+            self.train.urls[chosen],
+        )
+        return replace(self, train=split)
+
 
 def load_captions(path: str | os.PathLike[str] = "datasets/scenes.h5") -> CaptionData:
     """Read a data set of captioned pictures, and check that it is whole.
@@ -108,7 +132,7 @@ def load_captions(path: str | os.PathLike[str] = "datasets/scenes.h5") -> Captio
     Raises:
         DatasetUnusable: The file is missing, damaged, or of another schema; the message says which command mends it.
     """
-    file = _find(Path(path))
+    file = find_dataset(Path(path))
     try:
         return _load(file)
     except DatasetUnusable:
@@ -230,7 +254,12 @@ def _word(index: int, idx_to_word: Sequence[str] | Mapping[int, str]) -> str:
     raise InvalidInput(f"captions hold the index {index}, which stands for no word; there are {len(idx_to_word)} words")
 
 
-def _find(path: Path) -> Path:
+def find_dataset(path: Path) -> Path:
+    """Return where a file of data is: a relative path is looked for in the working folder and in those above it.
+
+    Raises:
+        DatasetUnusable: It is nowhere; the message says which command makes it.
+    """
     if path.is_absolute():
         folders = [path.parent]
     else:
