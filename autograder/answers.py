@@ -26,8 +26,9 @@ from autograder.sandbox.worker import Budget, Decoder, Encoder, Handle, Notebook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
-    from autograder.notebook import Statement
+    from coursekit.notebook import Statement
 
 
 class Answers(ABC):
@@ -108,10 +109,16 @@ class Thing:
 
 
 class Reference(Answers):
-    """The instructor's solution, run in this process; it follows the same rules as the box."""
+    """The instructor's solution, run in this process; it follows the same rules as the box.
 
-    def __init__(self, statements: Sequence[Statement]) -> None:
+    Args:
+        statements: what of the notebook is run.
+        file: the notebook, which may take functions from others beside it.
+    """
+
+    def __init__(self, statements: Sequence[Statement], file: Path) -> None:
         self._notebook = Notebook()
+        self._notebook.module.__dict__["__file__"] = str(file)
         for statement in statements:
             try:
                 self._notebook.execute(statement.source, statement.cell, statement.line)

@@ -9,29 +9,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from autograder.slicing import names_used_by
+from coursekit.notebook import names_used_by
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from autograder.answers import Reference
-    from autograder.notebook import Notebook
+    from coursekit.notebook import Notebook
 
 
 class Loan:
-    """Some functions of the reference, for a box to call. ``used`` are those that it did call."""
+    """Some functions, each of the reference given with it, for a box to call. ``used`` are those that it did call."""
 
-    def __init__(self, reference: Reference, names: Iterable[str]) -> None:
-        self.names = frozenset(names)
+    def __init__(self, lenders: Mapping[str, Reference]) -> None:
+        self.names = tuple(lenders)
         self.used: set[str] = set()
-        self._reference = reference
+        self._lenders = lenders
 
     def __call__(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What the reference returns. Raises LookupError if the function is not lent, and what the reference raises."""
         if name not in self.names:
             raise LookupError(f"{name} is not lent")
         self.used.add(name)
-        return self._reference.lend(name, args, kwargs)
+        return self._lenders[name].lend(name, args, kwargs)
 
 
 def needed_loan(

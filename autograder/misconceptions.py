@@ -18,9 +18,10 @@ from coursekit.gradcheck import compare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from autograder.answers import Answers
-    from autograder.notebook import Statement
+    from coursekit.notebook import Statement
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,10 @@ def with_mistake(statements: Sequence[Statement], misconception: Misconception) 
 class KnownMistakes:
     """The misconceptions of one notebook, each ready to be run: the reference with that mistake in it."""
 
-    def __init__(self, misconceptions: Sequence[Misconception], statements: Sequence[Statement]) -> None:
+    def __init__(self, misconceptions: Sequence[Misconception], statements: Sequence[Statement], file: Path) -> None:
         self._misconceptions = misconceptions
         self._statements = statements
+        self._file = file
         self._answers: dict[Misconception, Reference] = {}
 
     def recognise(
@@ -106,5 +108,5 @@ class KnownMistakes:
 
     def _made(self, known: Misconception) -> Reference:
         if known not in self._answers:
-            self._answers[known] = Reference(with_mistake(self._statements, known))
+            self._answers[known] = Reference(with_mistake(self._statements, known), self._file)
         return self._answers[known]

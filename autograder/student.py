@@ -10,18 +10,16 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from autograder.answers import Answers
-from autograder.cellcode import old_habits
-from autograder.notebook import Problem
 from autograder.sandbox import POLICY, Box, Raised, Trouble
-from autograder.slicing import defines, names_used_by, slice_for
 from autograder.verdicts import CallFailed
+from coursekit.notebook import Problem, defines, names_used_by, old_habits, slice_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from autograder.lending import Loan
-    from autograder.notebook import Notebook, Statement
     from autograder.sandbox import Policy, Step
+    from coursekit.notebook import Notebook, Statement
 
 
 class Student(Answers):
@@ -31,6 +29,7 @@ class Student(Answers):
         notebook: what they handed in.
         names: the graded functions and classes; only what these need is executed.
         policy: the limits of the box.
+        beside: files that lie beside the notebook, by name: the other notebooks of the submission.
         loan: functions of the reference that stand in for theirs.
         isolated: False runs their code as a plain process, for code one trusts.
     """
@@ -41,6 +40,7 @@ class Student(Answers):
         names: Iterable[str],
         policy: Policy = POLICY,
         *,
+        beside: Mapping[str, bytes] | None = None,
         loan: Loan | None = None,
         isolated: bool = True,
     ) -> None:
@@ -48,6 +48,7 @@ class Student(Answers):
         self._notebook = notebook
         self._policy = policy
         self._isolated = isolated
+        self._beside = dict(beside or {})
         self._loan = loan
         self._statements = slice_for(notebook.statements, names)
         # Started now, so that it comes up while the suite is being read.
@@ -112,6 +113,8 @@ class Student(Answers):
             box = self._fresh or Box(self._policy, isolated=self._isolated)
             self._fresh = None
             try:
+                for file, content in self._beside.items():
+                    box.place(file, content)
                 for statement in self._statements:
                     if statement.position in self._skipped:
                         continue

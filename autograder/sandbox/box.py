@@ -29,7 +29,7 @@ from autograder.sandbox.worker import Budget, Handle
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from autograder.notebook import Statement
+    from coursekit.notebook import Statement
 
     Lender = Callable[[str, tuple[Any, ...], dict[str, Any]], Any]
 
@@ -132,6 +132,15 @@ class Box:
         head = {"op": "execute", "source": statement.source, "cell": statement.cell, "line": statement.line}
         [result] = self._results(head, b"", self.policy.statement_seconds, 1)
         return result if isinstance(result, Raised) else None
+
+    def place(self, name: str, content: bytes) -> None:
+        """Put a file beside the notebook, before anything of it runs. Raises BrokenBox."""
+        try:
+            [result] = self._results({"op": "place", "name": name}, content, self.policy.call_seconds, 1)
+        except Trouble as trouble:
+            raise BrokenBox(f"The sandbox took no file: it {trouble}.") from None
+        if isinstance(result, Raised):
+            raise BrokenBox(f"The sandbox took no file: {result.kind}: {result.message}")
 
     def lend(self, names: Iterable[str]) -> None:
         """Let functions of these names ask the ``lender`` of :meth:`perform`. Raises Trouble."""

@@ -6,7 +6,7 @@ import pytest
 from autograder.course import HOME, load_assignment
 from autograder.judging import Judge
 from autograder.misconceptions import with_mistake
-from autograder.slicing import slice_for
+from coursekit.notebook import slice_for
 
 ASSIGNMENT = load_assignment("captioning", HOME)
 KNOWN = [(assigned, known) for assigned in ASSIGNMENT.notebooks for known in assigned.misconceptions]

@@ -1,6 +1,7 @@
 """A mistake costs once: what is built on it is judged as if it were right."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,9 +9,9 @@ import pytest
 from autograder.answers import Reference
 from autograder.course import HOME, load_assignment
 from autograder.lending import Loan, needed_loan
-from autograder.notebook import Statement, read_notebook
 from autograder.sandbox import Box, Lied, Raised
 from autograder.sandbox.box import Step
+from coursekit.notebook import Statement, read_notebook
 
 KNOWN = [known for assigned in load_assignment("captioning", HOME).notebooks for known in assigned.misconceptions]
 
@@ -115,7 +116,8 @@ REFERENCE = (
 @pytest.fixture
 def loan():
     parts = [f"def {part}" for part in REFERENCE.split("def ")[1:]]
-    return Loan(Reference([Statement(part, 1, 1, n) for n, part in enumerate(parts)]), {"forward", "backward"})
+    reference = Reference([Statement(part, 1, 1, n) for n, part in enumerate(parts)], Path("reference.ipynb"))
+    return Loan(dict.fromkeys(("forward", "backward"), reference))
 
 
 def asked(box, source, loan, *args):
