@@ -232,13 +232,6 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "lstm_step_backward",
-        "dprev_c from dnext_c alone",
-        "dprev_c is computed from dnext_c alone, without what comes by way of next_h",
-        "Which gradient belongs to next_c once both of its users have been asked?",
-        ("dprev_c = dc * f", "dprev_c = dnext_c * f"),
-    ),
-    Misconception(
-        "lstm_step_backward",
         "next_h for prev_h",
         "next_h stands where prev_h belongs",
         "What was Wh multiplied by on the way forward?",
