@@ -491,9 +491,9 @@ def test_the_report_says_which_functions_were_lent(student, graded):
 
 
 def test_a_mistake_of_ones_own_is_followed_through_in_both_outputs(student, graded):
-    student.change("lstm_step_forward", "f * prev_c + i * g", "f * prev_c - i * g")
-    student.change("lstm_step_backward", "dc * g * i", "-dc * g * i")
-    student.change("lstm_step_backward", "dc * i *", "-dc * i *")
+    student.change("lstm_step_forward", "f * prev_c + i * g", "f * prev_c + 2 * i * g")
+    student.change("lstm_step_backward", "dc * g * i", "2 * dc * g * i")
+    student.change("lstm_step_backward", "dc * i *", "2 * dc * i *")
     grade = graded(student)
     assert grade.lost == {"lstm_step_forward"}
     assert grade.questions["lstm_step_backward"].judged_with == "follow-through"

@@ -29,6 +29,13 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "lstm_step_forward",
+        "forget gate first, output gate last",
+        "the blocks of a are taken in the order f, i, g, o",
+        "Compare the order of your four names with the text of the exercise.",
+        ("a_i, a_f, a_o, a_g = np", "a_f, a_i, a_g, a_o = np"),
+    ),
+    Misconception(
+        "lstm_step_forward",
         "input and forget gate exchanged",
         "the blocks of a are taken in the order f, i, o, g",
         "Compare the order of your four names with the text of the exercise.",
