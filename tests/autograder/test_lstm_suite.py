@@ -503,3 +503,12 @@ def test_words_of_the_first_notebook_that_are_wrong_cost_nothing_here(student, g
     first = student_of().change("word_embedding_backward", "np.add.at(dW, x, dout)", "dW[x] += dout")
     student.beside[first.file] = first.text.encode()
     assert not graded(student).lost
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_gates_in_another_order_throughout_cost_the_forward_step_alone(student, graded, seed):
+    student.change("lstm_step_forward", "a_i, a_f, a_o, a_g = np", "a_i, a_f, a_g, a_o = np")
+    student.change("lstm_step_backward", "[da_i, da_f, da_o, da_g]", "[da_i, da_f, da_g, da_o]")
+    grade = graded(student, seed=seed)
+    assert grade.lost == {"lstm_step_forward"}
+    assert grade.questions["lstm_step_backward"].judged_with == "follow-through"
