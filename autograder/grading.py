@@ -70,11 +70,13 @@ def _assign(
     for assigned in assignment.notebooks:  # first what bears its name
         if f"{assigned.name}.ipynb" in left:
             found[assigned.name] = left.pop(f"{assigned.name}.ipynb")
-    for assigned in assignment.notebooks:  # then what was renamed: the file that answers most of its questions
-        if assigned.name not in found and left:
-            best = max(left, key=lambda file: _answered(assigned, left[file]))
-            if _answered(assigned, left[best]) or len(assignment.notebooks) == 1:
-                found[assigned.name] = left.pop(best)
+    # Then what was renamed, the file and the notebook that have the most questions in common first.
+    pairs = [
+        (_answered(assigned, left[file]), assigned.name, file) for assigned in assignment.notebooks for file in left
+    ]
+    for common, name, file in sorted(pairs, reverse=True):
+        if name not in found and file in left and (common or len(assignment.notebooks) == 1):
+            found[name] = left.pop(file)
     missing = {
         assigned.name: NotebookUnreadable(f"there is no notebook {assigned.name}.ipynb", "hand it in under that name")
         for assigned in assignment.notebooks

@@ -88,13 +88,9 @@ class KnownMistakes:
                 return known
         return None
 
-    def followed(
-        self, question: str, yours: Any, ask: Callable[[Answers], Any], value: Callable[[Answers], Any]
-    ) -> list[Any]:
-        """What the reference gives for ``value``, with each mistake made in ``question`` that has given ``yours``."""
-        return [
-            value(self._made(known)) for known, theirs in self._all(question, ask) if compare("", yours, theirs).passed
-        ]
+    def twins(self, question: str, yours: Any, ask: Callable[[Answers], Any]) -> list[Reference]:
+        """The reference with a mistake in ``question``, for each that gives ``yours`` when it is asked."""
+        return [self._made(known) for known, theirs in self._all(question, ask) if compare("", yours, theirs).passed]
 
     def _all(self, question: str, ask: Callable[[Answers], Any]) -> Iterator[tuple[Misconception, Any]]:
         for known in self._misconceptions:

@@ -11,14 +11,21 @@ from autograder.course import HOME, load_assignment
 from autograder.grading import Submission, grade
 from coursekit import get_datasets
 
-SOURCE = HOME / "source" / "captioning" / "rnn_captioning.ipynb"
+SOURCE = HOME / "source" / "captioning"
 
 
 class Student:
-    """A notebook on its way to being handed in."""
+    """A notebook on its way to being handed in, and beside it, as they are, those that it takes functions from."""
 
-    def __init__(self, text=None):
-        self.content = json.loads(text or SOURCE.read_text(encoding="utf-8"))
+    def __init__(self, notebook="rnn_captioning"):
+        self.notebook = notebook
+        self.file = f"{notebook}.ipynb"
+        self.content = json.loads((SOURCE / self.file).read_text(encoding="utf-8"))
+        self.beside = {path.name: path.read_bytes() for path in SOURCE.glob("*.ipynb") if path.name in self.text}
+
+    @property
+    def files(self):
+        return {**self.beside, self.file: self.text.encode()}
 
     @property
     def cells(self):
@@ -75,14 +82,12 @@ class Student:
 
 
 class Grade:
-    """The result of one submission, with what tests ask for most."""
+    """The result of one notebook of a submission, with what tests ask for most."""
 
-    def __init__(self, result):
+    def __init__(self, result, name):
         self.result = result
-        self.notebook = result.notebooks[0]
-        self.questions = {
-            question.question: question for notebook in result.notebooks for question in notebook.questions
-        }
+        [self.notebook] = [notebook for notebook in result.notebooks if notebook.notebook == name]
+        self.questions = {question.question: question for question in self.notebook.questions}
         self.points = {name: question.points for name, question in self.questions.items()}
         self.lost = {name for name, question in self.questions.items() if question.points < question.max_points}
 
@@ -103,13 +108,21 @@ def student():
 
 
 @pytest.fixture
+def student_of():
+    """Make a Student of the notebook with a given name."""
+    return Student
+
+
+@pytest.fixture
 def graded(captioning):
     """Grade a notebook given as a Student, text or bytes; a fixed seed makes failures repeat."""
 
-    def run(notebook, name="rnn_captioning.ipynb", seed=7):
-        text = notebook.text if isinstance(notebook, Student) else notebook
-        data = text if isinstance(text, bytes) else text.encode()
-        return Grade(grade(captioning, Submission("ada", {name: data}), seed=seed))
+    def run(handed_in, notebook="rnn_captioning", seed=7):
+        if isinstance(handed_in, Student):
+            files, notebook = handed_in.files, handed_in.notebook
+        else:
+            files = {f"{notebook}.ipynb": handed_in if isinstance(handed_in, bytes) else handed_in.encode()}
+        return Grade(grade(captioning, Submission("ada", files), seed=seed), notebook)
 
     return run
 

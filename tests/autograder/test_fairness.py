@@ -7,19 +7,10 @@ import numpy as np
 import pytest
 
 from autograder.answers import Reference
-from autograder.course import HOME, load_assignment
 from autograder.lending import Loan, needed_loan
 from autograder.sandbox import Box, Lied, Raised
 from autograder.sandbox.box import Step
 from coursekit.notebook import Statement, read_notebook
-
-KNOWN = [known for assigned in load_assignment("captioning", HOME).notebooks for known in assigned.misconceptions]
-
-
-@pytest.mark.parametrize("known", [pytest.param(known, id=f"{known.question}: {known.name}") for known in KNOWN])
-def test_a_mistake_costs_the_points_of_its_own_question_alone(student, graded, known):
-    grade = graded(student.change(known.question, *known.change))
-    assert grade.lost == {known.question}
 
 
 def test_the_report_says_which_functions_were_lent(student, graded):
