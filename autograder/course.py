@@ -60,6 +60,11 @@ class AssignedNotebook:
         """The functions and classes that are graded."""
         return tuple(question.name for question in self.questions)
 
+    @property
+    def extra_credit(self) -> bool:
+        """Whether all of it is voluntary."""
+        return all(question.extra_credit for question in self.questions)
+
     @cached_property
     def reference(self) -> Reference:
         """The instructor's solution, ready to be called."""
@@ -73,7 +78,7 @@ class AssignedNotebook:
 
 @dataclass(frozen=True)
 class Assignment:
-    """One assignment: a folder of notebooks in ``source/``."""
+    """One assignment: a folder of notebooks in ``source/``. Those of extra credit come last."""
 
     name: str
     folder: Path
@@ -110,8 +115,8 @@ def load_assignment(name: str, course: Path | None = None) -> Assignment:
         listed = ", ".join(known) or "none at all"
         raise UsageError(f"There is no assignment {name!r} in {course / 'source'}.", f"There is: {listed}.")
     folder = course / "source" / name
-    notebooks = tuple(_assigned(path, SUITES / name) for path in sorted(folder.glob("*.ipynb")))
-    return Assignment(name, folder, notebooks)
+    notebooks = [_assigned(path, SUITES / name) for path in sorted(folder.glob("*.ipynb"))]
+    return Assignment(name, folder, tuple(sorted(notebooks, key=lambda notebook: notebook.extra_credit)))
 
 
 def _assigned(path: Path, suites: Path) -> AssignedNotebook:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from autograder.course import AssignedNotebook, Assignment
     from autograder.misconceptions import Misconception
 
-FORGETFUL = "one-notebook-only"
-"""A student who hands in the first notebook and forgets the others, from which it may take functions."""
+FORGETFUL = "last-notebook-only"
+"""A student who forgets the notebooks before the last, from which it may take functions."""
 MISTAKES = 6
 """How many of the known mistakes somebody in the class makes."""
 
@@ -60,7 +60,7 @@ def make_class(assignment: Assignment, released: Path, submitted: Path) -> None:
     for student, edit in _students(assignment):
         folder = submitted / student / assignment.name
         folder.mkdir(parents=True, exist_ok=True)
-        handed_in = assignment.notebooks[:1] if student == FORGETFUL else assignment.notebooks
+        handed_in = assignment.notebooks[-1:] if student == FORGETFUL else assignment.notebooks
         for assigned in handed_in:
             path = (released if student == "untouched" else assignment.folder) / f"{assigned.name}.ipynb"
             write_whole(folder / path.name, edit(assigned, path.read_text(encoding="utf-8")))

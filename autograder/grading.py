@@ -78,10 +78,14 @@ def _assign(
         if name not in found and file in left and (common or len(assignment.notebooks) == 1):
             found[name] = left.pop(file)
     missing = {
-        assigned.name: NotebookUnreadable(f"there is no notebook {assigned.name}.ipynb", "hand it in under that name")
+        assigned.name: _NotHandedIn(f"there is no notebook {assigned.name}.ipynb", "hand it in under that name")
         for assigned in assignment.notebooks
     }
     return [(assigned, found.get(assigned.name, missing[assigned.name])) for assigned in assignment.notebooks]
+
+
+class _NotHandedIn(NotebookUnreadable):
+    """There is no file for a notebook of the assignment."""
 
 
 def _read(file: str, data: bytes) -> Notebook | NotebookUnreadable:
@@ -220,4 +224,6 @@ def _unreadable(assigned: AssignedNotebook, seed: int, problem: NotebookUnreadab
     told = {"cause": problem.message, "hint": problem.fix}
     test = TestResult("read", "The notebook can be read.", 1.0, Outcome.NOT_JUDGED, **told)
     questions = tuple(QuestionResult(q.name, 0.0, q.points, q.extra_credit, "own", (test,)) for q in assigned.questions)
+    if assigned.extra_credit and isinstance(problem, _NotHandedIn):
+        return NotebookResult(assigned.name, Status.GRADED, seed, (), questions)  # it is voluntary: nothing is amiss
     return NotebookResult(assigned.name, Status.UNREADABLE, seed, (problem.message,), questions)

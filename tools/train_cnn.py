@@ -3,9 +3,9 @@
 
 It names the main object of a picture by colour and shape, one of 64 classes. Every minibatch is drawn anew, so no
 picture is seen twice. Pictures with several objects teach it too: there each of them is a right answer. While it
-learns, a second reader looks at a layer near its end, 4 x 4 places of 32 channels, and must say what each object is,
-from left to right: shape, colour, texture and size. A third says what the background is. Both are thrown away
-afterwards; what stays are features that a caption can be written from.
+learns, a second reader looks at a layer near its end, 4 x 4 places of 32 channels, and must say what is at each
+place: shape, colour, texture and size, and what the background is. It is thrown away afterwards; what stays are
+features that a caption can be written from.
 """
 
 from __future__ import annotations
@@ -29,10 +29,9 @@ sys.path.insert(0, str(HOME))
 
 from coursekit.convolution import conv_backward_weights  # noqa: E402  (first make it importable)
 from coursekit.layers import affine_backward, affine_forward  # noqa: E402
-from coursekit.optim import Adam  # noqa: E402
 from coursekit.pretrained import PretrainedCNN  # noqa: E402
 from coursekit.scenes import COLOURS, SHAPES, Scene, draw_all, random_scene  # noqa: E402
-from coursekit.scenes.world import GROUNDS, KINDS, PAPERS, SIZES, SKIES, TEXTURES  # noqa: E402
+from coursekit.scenes.world import GROUNDS, KINDS, PAPERS, PIXELS, SIZES, SKIES, TEXTURES  # noqa: E402
 
 CLASSES = [f"{colour} {shape}" for colour in COLOURS for shape in SHAPES]
 ARCHITECTURE = [
@@ -45,30 +44,31 @@ ARCHITECTURE = [
 # Captions are written from what this layer gives. One more convolution after it can tell which colour goes with which
 # shape, where there are several.
 FEATURES, AFTER = "maxpool4", "conv6"
-MOST = 3
+PLACES = 4
 
-# What can be said of an object, and of the background.
+# What can be said of a place, and of the background.
 OBJECT_WORDS = [*SHAPES, *COLOURS, *TEXTURES, *SIZES]
 TEXTURE_COLUMNS = slice(OBJECT_WORDS.index(TEXTURES[0]), OBJECT_WORDS.index(TEXTURES[-1]) + 1)
 BACK_WORDS = [*KINDS, *PAPERS, *SKIES, *GROUNDS]
 
 
 def targets(scenes: list[Scene]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return what is right: classes (N, 64) that sum to 1, words of objects (N, 3, 22), of backgrounds (N, 19)."""
+    """Return what is right: classes (N, 64) that sum to 1, words of places (N, 4, 4, 22), of backgrounds (N, 19)."""
     right = np.zeros((len(scenes), len(CLASSES)), np.float32)
-    objects = np.zeros((len(scenes), MOST, len(OBJECT_WORDS)), np.float32)
+    places = np.zeros((len(scenes), PLACES, PLACES, len(OBJECT_WORDS)), np.float32)
     backs = np.zeros((len(scenes), len(BACK_WORDS)), np.float32)
     for n, scene in enumerate(scenes):
-        for place, thing in enumerate(sorted(scene.things, key=lambda thing: thing.x)):
+        for thing in scene.things:
             right[n, CLASSES.index(f"{thing.colour} {thing.shape}")] += 1 / len(scene.things)
+            row, column = (int(at * PLACES / PIXELS) for at in (thing.y, thing.x))
             for word in (thing.shape, thing.colour, thing.texture, thing.size):
                 # "plain" is a texture and a kind of background, but each has its own list.
-                objects[n, place, OBJECT_WORDS.index(word)] = 1
+                places[n, row, column, OBJECT_WORDS.index(word)] = 1
         back = scene.background
         for word in (back.kind, back.first, back.second):
             if word:
                 backs[n, BACK_WORDS.index(word)] = 1
-    return right, objects, backs
+    return right, places, backs
 
 
 def cross_entropy(scores: np.ndarray, right: np.ndarray) -> tuple[float, np.ndarray]:
@@ -84,6 +84,27 @@ def yes_or_no(scores: np.ndarray, right: np.ndarray, weight: float) -> tuple[flo
     heavy = 1 + (np.float32(weight) - 1) * right
     loss = -(heavy * (right * np.log(p + 1e-9) + (1 - right) * np.log(1 - p + 1e-9))).sum() / len(scores)
     return float(loss), (heavy * (p - right) / np.float32(len(scores))).astype(np.float32)
+
+
+class Adam:
+    """The optimiser: steps of about equal size for every weight, in the direction of the averaged gradient."""
+
+    def __init__(self, params: dict[str, np.ndarray]) -> None:
+        """Begin with averages of zero for each of `params`, which are changed in place."""
+        self.params = params
+        self.mean = {name: np.zeros_like(value) for name, value in params.items()}
+        self.square = {name: np.zeros_like(value) for name, value in params.items()}
+        self.steps = 0
+
+    def step(self, grads: dict[str, np.ndarray], rate: float) -> None:
+        """Change the parameters by their gradients; `rate` is about the size of the change."""
+        self.steps += 1
+        for name, grad in grads.items():
+            mean, square = self.mean[name], self.square[name]
+            mean += 0.1 * (grad - mean)
+            square += 0.01 * (grad**2 - square)
+            fair = np.sqrt(square / (1 - 0.99**self.steps)) + 1e-8
+            self.params[name] -= (rate * (mean / (1 - 0.9**self.steps)) / fair).astype(np.float32)
 
 
 def minibatch(rng: np.random.Generator, model: PretrainedCNN, size: int) -> tuple[np.ndarray, list[Scene]]:
@@ -132,47 +153,47 @@ def train(steps: int, size: int, rate: float, seed: int) -> PretrainedCNN:
     """Train a network on `steps` minibatches of `size` pictures."""
     rng = np.random.default_rng(seed)
     model = PretrainedCNN.untrained(ARCHITECTURE, CLASSES, [0.5] * 3, [0.25] * 3, rng)
-    picture = minibatch(rng, model, size)[0]
-    settle(model, picture)
-    flat, words = model.forward(picture, end=FEATURES)[0][0].size, MOST * len(OBJECT_WORDS)
+    settle(model, minibatch(rng, model, size)[0])
+    channels = len(model.params["conv5.b"])
     reader = {
-        "objects.W": np.zeros((flat, words), np.float32),
-        "objects.b": np.full(words, -2, np.float32),
-        "back.W": np.zeros((flat, len(BACK_WORDS)), np.float32),
+        "places.W": np.zeros((channels, len(OBJECT_WORDS)), np.float32),
+        "places.b": np.full(len(OBJECT_WORDS), -3, np.float32),
+        "back.W": np.zeros((channels, len(BACK_WORDS)), np.float32),
         "back.b": np.full(len(BACK_WORDS), -1, np.float32),
     }
-    adam = Adam(beta2=0.99)
+    adam = Adam(model.params | reader)
     bar = tqdm(range(steps), unit="batch", smoothing=0.05)
     shown: dict[str, float] = {}
     for step in bar:
         X, scenes = minibatch(rng, model, size)
-        right, objects, backs = targets(scenes)
+        right, places, backs = targets(scenes)
         filtered, first = model.forward(X, end="conv1")
         features, body = model.forward(filtered, start="relu1", end=FEATURES)
         scores, head = model.forward(features, start=AFTER)
         loss, dscores = cross_entropy(scores, right)
         dfeatures, grads = model.backward(dscores, head)
 
-        row = features.reshape(size, -1)
-        said, kept = affine_forward(row, reader["objects.W"], reader["objects.b"])
-        object_loss, dsaid = yes_or_no(said.reshape(objects.shape), objects, 3)
+        flat = np.ascontiguousarray(features.transpose(0, 2, 3, 1))
+        said, kept = affine_forward(flat.reshape(-1, channels), adam.params["places.W"], adam.params["places.b"])
+        place_loss, dsaid = yes_or_no(said.reshape(places.shape), places, 4)
         # A class says nothing of textures: this is all the network hears of them, so they weigh more.
-        dsaid[..., TEXTURE_COLUMNS] *= 2
-        drow, grads["objects.W"], grads["objects.b"] = affine_backward(0.1 * dsaid.reshape(said.shape), kept)
-        said, kept = affine_forward(row, reader["back.W"], reader["back.b"])
+        dsaid[..., TEXTURE_COLUMNS] *= 6
+        dflat, grads["places.W"], grads["places.b"] = affine_backward(0.05 * dsaid.reshape(said.shape), kept)
+        dfeatures += dflat.reshape(flat.shape).transpose(0, 3, 1, 2)
+
+        mean = flat.mean(axis=(1, 2))
+        said, kept = affine_forward(mean, adam.params["back.W"], adam.params["back.b"])
         back_loss, dsaid = yes_or_no(said, backs, 2)
-        dmore, grads["back.W"], grads["back.b"] = affine_backward(0.1 * dsaid, kept)
-        dfeatures += (drow + dmore).reshape(features.shape)
+        dmean, grads["back.W"], grads["back.b"] = affine_backward(0.1 * dsaid, kept)
+        dfeatures += dmean[:, :, np.newaxis, np.newaxis] / np.float32(PLACES**2)
 
         dfiltered, more = model.backward(dfeatures, body)
         # Nobody needs the gradient of the pictures.
         more["conv1.W"], more["conv1.b"] = conv_backward_weights(dfiltered, first.kept[0])
         # The rate rises over the first steps, then falls to zero along a cosine.
         now = rate * min(1, (step + 1) / 50) * 0.5 * (1 + np.cos(np.pi * step / steps))
-        grads |= more
-        adam.step(model.params, grads, now)
-        adam.step(reader, grads, now)
-        for name, value in {"class": loss, "objects": object_loss, "back": back_loss}.items():
+        adam.step(grads | more, now)
+        for name, value in {"class": loss, "places": place_loss, "back": back_loss}.items():
             shown[name] = value if step == 0 else shown[name] + 0.03 * (value - shown[name])
         bar.set_postfix({name: f"{value:.2f}" for name, value in shown.items()}, refresh=False)
     level(model, minibatch(rng, model, 100)[0])

@@ -82,7 +82,7 @@ class _Writer:
         """Return a sentence on the objects, and whether "with" may come before it."""
         # From left to right, as people do: a network can only learn which colour goes with which shape if it can know
         # which object comes first.
-        things = sorted(self.scene.things, key=lambda thing: thing.x)
+        things = list(self.scene.things)
         roll = self.rng.random()
         if len(things) == 1:
             return self._single(things[0], roll)
