@@ -63,7 +63,7 @@ class Raised:
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do in the box: "call" a function (or a method of ``target``), "get", "set" or "fetch"."""
+    """One thing to do in the box: "call" a function (or a method of ``target``), "get", "set", "keep" or "fetch"."""
 
     do: str
     name: str = ""

@@ -11,6 +11,8 @@ too, so that both ends speak one language:
              {"t": [...]} {"l": [...]} {"d": [[key, value], ...]}   tuple, list, dict
              {"h": [number, description]}    handle: something that stays in the box, or
                                        with a number below 0, something that stays with the grader
+             {"o": [name, methods, attributes]}   an object of the grader's, on its way into the box: its
+                                       attributes by value, and methods that ask the grader
 
 Nothing is ever unpickled, and no length is believed before it is checked.
 """
@@ -24,7 +26,7 @@ import os
 import struct
 import sys
 from dataclasses import dataclass
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -45,6 +47,15 @@ class Handle:
 
     number: int
     description: str
+
+
+@dataclass(frozen=True)
+class Guest:
+    """An object of the grader's as the box gets to know it: what its methods are called, and copies of attributes."""
+
+    name: str
+    methods: tuple[str, ...]
+    attributes: dict[str, Any]
 
 
 @dataclass
@@ -88,8 +99,10 @@ class Encoder:
         self._budget.spend(len(value) if kind is str else 8, level)
         if value is None or kind in (bool, float, str) or (kind is int and value.bit_length() <= 64):
             return value
+        if isinstance(value, Guest):
+            return {"o": [value.name, list(value.methods), self.encode(value.attributes, level + 1)]}
         if level >= self._by_value or not isinstance(value, (tuple, list, dict)):
-            return self._handle(value)
+            return self.handle(value)
         if isinstance(value, dict):
             return {"d": [[self.encode(k, level + 1), self.encode(v, level + 1)] for k, v in dict.items(value)]}
         return {"t" if isinstance(value, tuple) else "l": [self.encode(item, level + 1) for item in value]}
@@ -97,7 +110,7 @@ class Encoder:
     def _array(self, value: Any, plain: Any, level: int) -> Any:
         if plain.dtype.kind not in ARRAY_KINDS or plain.dtype.itemsize > 16 or plain.ndim > MAX_DIMENSIONS:
             self._budget.spend(8, level)
-            return self._handle(value)
+            return self.handle(value)
         plain = plain.astype(plain.dtype.newbyteorder("="), copy=False)
         known = id(value) in self._sent
         self._budget.spend(0 if known else plain.nbytes, level)
@@ -106,7 +119,8 @@ class Encoder:
             self.body += plain.tobytes()
         return {"a": [plain.dtype.str, list(plain.shape), self._sent[id(value)][0]]}
 
-    def _handle(self, value: Any) -> Any:
+    def handle(self, value: Any) -> Any:
+        """The JSON for what does not travel itself."""
         kept = value if isinstance(value, Handle) else self._keep(value)
         return {"h": [kept.number, kept.description]}
 
@@ -114,11 +128,18 @@ class Encoder:
 class Decoder:
     """Turns JSON and a body back into values, each array a copy of its own, within a budget.
 
-    ``find`` turns a handle into what stands for it on this side.
+    ``find`` turns a handle into what stands for it on this side, and ``receive`` does so with a guest; without it none
+    is let in.
     """
 
-    def __init__(self, body: bytes, budget: Budget, find: Callable[[Handle], Any]) -> None:
-        self._body, self._budget, self._find = body, budget, find
+    def __init__(
+        self,
+        body: bytes,
+        budget: Budget,
+        find: Callable[[Handle], Any],
+        receive: Callable[[Guest], Any] | None = None,
+    ) -> None:
+        self._body, self._budget, self._find, self._receive = body, budget, find, receive
 
     def decode(self, tree: Any, level: int = 0) -> Any:
         """The value that ``tree`` stands for. Raises WireError for anything that breaks the rules."""
@@ -134,6 +155,9 @@ class Decoder:
             return self._array(*content)
         if tag == "h" and len(content) == 2 and type(content[0]) is int and isinstance(content[1], str):
             return self._find(Handle(*content))
+        if tag == "o" and self._receive is not None:
+            name, methods, attributes = content
+            return self._receive(Guest(name, tuple(methods), self.decode(attributes, level + 1)))
         if tag in ("t", "l"):
             items = [self.decode(item, level + 1) for item in content]
             return tuple(items) if tag == "t" else items
@@ -206,7 +230,9 @@ class Notebook:
         exec(code, self.module.__dict__)  # noqa: S102 - this is what the box is for
 
     def perform(self, encoder: Encoder, what: str, target: Any, name: str, args: Any, kwargs: Any) -> Any:
-        """One step of a request: call a function or method, get or set an attribute, or fetch what a handle holds."""
+        """One step of a request: call a function or method, get or set an attribute, keep a value, or fetch it."""
+        if what == "keep":
+            return encoder.handle(args[0])
         if what == "fetch":
             value = target
         elif what == "get":
@@ -371,7 +397,12 @@ class Server:
         return call
 
     def _decode(self, tree: Any, received: bytes) -> Any:
-        return Decoder(received, self._budget(), self._notebook.find).decode(tree)
+        return Decoder(received, self._budget(), self._notebook.find, self._receive).decode(tree)
+
+    def _receive(self, guest: Guest) -> SimpleNamespace:
+        """What stands for an object of the grader's here."""
+        methods = {method: self._lent(f"{guest.name}.{method}") for method in guest.methods}
+        return SimpleNamespace(**guest.attributes, **methods)
 
     def _budget(self) -> Budget:
         return Budget(self._start["values"], self._start["frame"], self._start["depth"])
