@@ -15,7 +15,7 @@ from autograder.sandbox.worker import Guest, Handle, describe
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-MEMORY = 16
+MEMORY = 8
 """How many of the latest caches are kept; older ones are let go, so that a loop does not fill the grader's memory."""
 
 

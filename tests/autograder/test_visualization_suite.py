@@ -107,7 +107,11 @@ WRONG = {
         ],
         "X is not the same after the call",
     ),
-    "fooling: the picture of another size": ("make_fooling_image", [("return X_fooling", "return X_fooling[0]")], "shape"),
+    "fooling: the picture of another size": (
+        "make_fooling_image",
+        [("return X_fooling", "return X_fooling[0]")],
+        "shape",
+    ),
     "fooling: one giant leap": ("make_fooling_image", [("learning_rate = 2.0", "learning_rate = 200.0")], "is allowed"),
     "class: a loop that never stops": (
         "create_class_visualization",

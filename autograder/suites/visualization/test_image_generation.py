@@ -36,11 +36,15 @@ SHAPE = (1, 3, 64, 64)
 QUIET = {"show_every": NEVER, "blur_every": NEVER, "seed": 7}
 STILL = {**QUIET, "max_jitter": 0}
 
-HALF = 0.5
-"""How much of what the reference reaches must be reached, by way of other random numbers perhaps. Over 200 seeds the
-reference itself reaches between 0.8 and 1.2 of what it reaches with another seed."""
-CLOSE = 0.1
-"""What must be left of the distance between features at most, squared: what the reference leaves is below 0.03."""
+ENOUGH = 0.25
+"""How much of what the reference reaches must be reached, by way of other random numbers perhaps. Measured on 120 pairs
+of seeds: a class visualization reaches between 0.54 and 1.7 of what one with another seed reaches, a dream between
+0.88 and 1.2."""
+CLOSE = 0.25
+"""What may be left of the squared distance between features. Measured on 60 networks: the reference leaves 0.04 at most
+from the shallow layer, 0.10 from the deep one, and typically 0.005."""
+SMOOTH = 0.5
+"""How rough a picture may be after six blurs, relative to before. The blur of the notebook leaves 0.11."""
 
 
 @cache
@@ -73,14 +77,14 @@ def must_undo_jitter(judge: Judge, run: Callable[[Answers, Any, dict[str, Any]],
     if not seen:
         raise Failure("model.forward is never called.")
     must_be_picture("X", yours, seen[0].shape)
+    moving = {**options, "learning_rate": 0.01}
     shifts = {shift_between(yours, each, 5) for each in seen}
     if None in shifts:
         sentence = "With a learning rate of 0 the picture drifts: it is not where it was before the jitter."
-        ask = asking(run, model, options)
-        blame(judge, sentence, "What brings the picture back after each step?", ask)
+        blame(judge, sentence, "What brings the picture back after each step?", asking(run, model, moving))
     if len(shifts) < 4:
         sentence = f"With max_jitter=5 the model sees the picture at {len(shifts)} places only, in 12 steps."
-        blame(judge, sentence, "How are the two shifts drawn?", asking(run, model, options))
+        blame(judge, sentence, "How are the two shifts drawn?", asking(run, model, moving))
 
 
 def shift_between(one: np.ndarray, other: np.ndarray, largest: int) -> tuple[int, int] | None:
@@ -101,7 +105,7 @@ def must_blur(judge: Judge, run: Callable[[Answers, Any, dict[str, Any]], Any], 
     for each in (rough, smooth):
         must_be_picture("X", each, each.shape if isinstance(each, np.ndarray) else SHAPE)
     roughness = [float(np.abs(np.diff(each)).mean()) for each in (rough, smooth)]
-    if not roughness[1] < HALF * roughness[0]:
+    if not roughness[1] < SMOOTH * roughness[0]:
         sentence = "With a learning rate of 0 and blur_every=2 the picture is hardly smoother after 12 steps."
         blame(judge, sentence, "After which steps is the picture blurred?", asking(run, model, often))
     lent = bounded(model, options)
@@ -126,29 +130,29 @@ def visualize(who: Answers, model: Any, options: dict[str, Any]) -> Any:
 
 @question("create_class_visualization", weight=2)
 def test_class_score_rises(judge: Judge) -> None:
-    """The score of the class rises, and is the highest in the end."""
+    """The score of the class rises."""
     target = int(judge.rng.integers(64))
     options = {**QUIET, "learning_rate": 20.0, "l2_reg": 1e-3, "max_jitter": 2, "blur_every": 5, "num_iterations": 25}
 
-    def gain(who: Answers) -> tuple[float, int]:
+    def gain(who: Answers) -> float:
         lent = bounded(trained(), options)
         picture = who.create_class_visualization(target, lent, **options)
         must_be_picture("X", picture, SHAPE)
         if not lent.inputs["forward"]:
             raise Failure("model.forward is never called.")
-        start = lent.inputs["forward"][0]
-        before, after = (trained().forward(X.astype(np.float32))[0][0] for X in (start, picture))
-        return float(after[target] - before[target]), int(after.argmax())
+        before, after = (score_of(target, each) for each in (lent.inputs["forward"][0], picture))
+        return after - before
 
-    yours, seen = gain(judge.student)
-    enough, _ = gain(judge.reference)
-    if yours < HALF * enough:
-        sentence = f"The score of the class rises by {yours:.2g} in 25 steps; {enough:.2g} can be had."
-        model = templates(judge, 3, 64, 64)
+    yours, best = gain(judge.student), gain(judge.reference)
+    if yours < ENOUGH * best:
+        sentence = f"The score of the class rises by {yours:.2g} in 25 steps; {best:.2g} can be had."
+        model = templates(judge, *SHAPE[1:])
         small = {**STILL, "learning_rate": 0.1, "l2_reg": 0.1, "num_iterations": 5}
         blame(judge, sentence, "In which direction does a score rise?", asking(visualize, model, small))
-    if seen != target:
-        raise Failure(f"The network takes the picture for class {seen}, not for class {target}.")
+
+
+def score_of(target: int, X: np.ndarray) -> float:
+    return float(trained().forward(X.astype(np.float32))[0][0, target])
 
 
 @question("create_class_visualization", weight=2)
@@ -187,13 +191,13 @@ def test_class_blur(judge: Judge) -> None:
 
 
 @question("invert_features", weight=3)
-@pytest.mark.parametrize(("layer", "rate"), [("tanh1", 0.1), ("tanh2", 0.1)])
+@pytest.mark.parametrize(("layer", "rate"), [("tanh1", 0.05), ("tanh2", 0.02)])
 def test_inversion_comes_close(judge: Judge, layer: str, rate: float) -> None:
-    """From {layer}, the squared distance to the features falls to less than a tenth."""
+    """From {layer}, the squared distance to the features falls to less than a quarter."""
     model = SmoothNetwork(judge.rng)
     scene = trained().preprocess(draw_all([random_scene(judge.rng, 2)]))
     target, _ = model.forward(scene, end=layer)
-    options = {**QUIET, "learning_rate": rate, "l2_reg": 0.0, "num_iterations": 60}
+    options = {**QUIET, "learning_rate": rate, "l2_reg": 0.0, "num_iterations": 80}
     lent = bounded(model, options)
 
     yours = judge.student.invert_features(target, layer, lent, **options)
@@ -294,9 +298,9 @@ def test_dream_activates(judge: Judge, size: tuple[int, int]) -> None:
         )
         return float(after / before) - 1
 
-    yours, enough = growth(judge.student), growth(judge.reference)
-    if yours < HALF * enough:
-        sentence = f"The norm of the activations grows by {yours:.0%} only; {enough:.0%} can be had."
+    yours, best = growth(judge.student), growth(judge.reference)
+    if yours < ENOUGH * best:
+        sentence = f"The norm of the activations grows by {yours:.0%} only; {best:.0%} can be had."
         small = SmoothNetwork(judge.rng)
         blame(
             judge,
