@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from autograder.errors import SuiteError
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from autograder.notebook import Statement
-    from autograder.sandbox.worker import Guest
 
 
 class Answers(ABC):
@@ -122,7 +120,8 @@ class Reference(Answers):
     """The instructor's solution, run in this process; it follows the same rules as the box."""
 
     def __init__(self, statements: Sequence[Statement]) -> None:
-        self._notebook = Notebook()
+        self._lent: Mapping[str, Lent] = {}
+        self._notebook = Notebook(self._asking)
         for statement in statements:
             try:
                 self._notebook.execute(statement.source, statement.cell, statement.line)
@@ -143,32 +142,28 @@ class Reference(Answers):
         return _turned(result)
 
     def _perform(self, steps: Sequence[Step], lent: Mapping[str, Lent]) -> list[Any]:
-        def receive(guest: Guest) -> SimpleNamespace:
-            methods = {each: _asking(lent, f"{guest.name}.{each}") for each in guest.methods}
-            return SimpleNamespace(**guest.attributes, **methods)
-
+        self._lent = lent
         results = []
         for step in steps:
             encoder = Encoder(self._budget(), self._notebook.keep, by_value=1)
-            target, args, kwargs = self._found((step.target, step.args, step.kwargs or {}), receive)
+            target, args, kwargs = self._found((step.target, step.args, step.kwargs or {}))
             tree = self._notebook.perform(encoder, step.do, target, step.name, args, kwargs)
             results.append(Decoder(bytes(encoder.body), self._budget(), lambda handle: handle).decode(tree))
         return results
 
-    def _found(self, value: Any, receive: Callable[[Guest], Any]) -> Any:
+    def _found(self, value: Any) -> Any:
         """A copy of ``value`` as the solution gets it, so that nothing it does reaches the test's own arrays."""
         encoder = Encoder(self._budget(), only_handles, by_value=POLICY.depth)
         tree = encoder.encode(value)
-        return Decoder(bytes(encoder.body), self._budget(), self._notebook.find, receive).decode(tree)
+        return Decoder(bytes(encoder.body), self._budget(), self._notebook.find).decode(tree)
+
+    def _asking(self, name: str) -> Callable[..., Any]:
+        """A method of an object that is lent at present."""
+        return lambda *args, **kwargs: lender(self._lent, name, args, kwargs)
 
     @staticmethod
     def _budget() -> Budget:
         return Budget(POLICY.values, POLICY.frame, POLICY.depth)
-
-
-def _asking(lent: Mapping[str, Lent], name: str) -> Callable[..., Any]:
-    """A method of a lent object, as it is called."""
-    return lambda *args, **kwargs: lender(lent, name, args, kwargs)
 
 
 def _unwrap(value: Any, lent: dict[str, Lent]) -> Any:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Self
 from autograder.errors import AutograderError, BrokenBox
 from autograder.sandbox import bubblewrap, view, worker
 from autograder.sandbox.policy import POLICY, Policy
-from autograder.sandbox.worker import Budget, Handle
+from autograder.sandbox.worker import Budget, Guest, Handle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -364,5 +364,7 @@ def only_handles(value: Any) -> Handle:
     raise TypeError(f"a {type(value).__name__} cannot be sent to a notebook: send arrays, numbers or text")
 
 
-def _plain(handle: Handle) -> Handle:
+def _plain(handle: Handle | Guest) -> Handle:
+    if isinstance(handle, Guest):
+        raise worker.WireError("an object of the grader's does not come from a box")
     return Handle(handle.number, clean(handle.description, 80))

@@ -11,8 +11,7 @@ too, so that both ends speak one language:
              {"t": [...]} {"l": [...]} {"d": [[key, value], ...]}   tuple, list, dict
              {"h": [number, description]}    handle: something that stays in the box, or
                                        with a number below 0, something that stays with the grader
-             {"o": [name, methods, attributes]}   an object of the grader's, on its way into the box: its
-                                       attributes by value, and methods that ask the grader
+             {"o": [name, methods, attributes]}   guest: an object of the grader's whose methods ask the grader
 
 Nothing is ever unpickled, and no length is believed before it is checked.
 """
@@ -128,18 +127,11 @@ class Encoder:
 class Decoder:
     """Turns JSON and a body back into values, each array a copy of its own, within a budget.
 
-    ``find`` turns a handle into what stands for it on this side, and ``receive`` does so with a guest; without it none
-    is let in.
+    ``find`` turns a handle, or a guest, into what stands for it on this side.
     """
 
-    def __init__(
-        self,
-        body: bytes,
-        budget: Budget,
-        find: Callable[[Handle], Any],
-        receive: Callable[[Guest], Any] | None = None,
-    ) -> None:
-        self._body, self._budget, self._find, self._receive = body, budget, find, receive
+    def __init__(self, body: bytes, budget: Budget, find: Callable[[Handle | Guest], Any]) -> None:
+        self._body, self._budget, self._find = body, budget, find
 
     def decode(self, tree: Any, level: int = 0) -> Any:
         """The value that ``tree`` stands for. Raises WireError for anything that breaks the rules."""
@@ -155,9 +147,8 @@ class Decoder:
             return self._array(*content)
         if tag == "h" and len(content) == 2 and type(content[0]) is int and isinstance(content[1], str):
             return self._find(Handle(*content))
-        if tag == "o" and self._receive is not None:
-            name, methods, attributes = content
-            return self._receive(Guest(name, tuple(methods), self.decode(attributes, level + 1)))
+        if tag == "o" and len(content) == 3:
+            return self._find(Guest(content[0], tuple(content[1]), self.decode(content[2], level + 1)))
         if tag in ("t", "l"):
             items = [self.decode(item, level + 1) for item in content]
             return tuple(items) if tag == "t" else items
@@ -203,13 +194,14 @@ class Decoder:
 
 
 class Notebook:
-    """The student's namespace, and whatever of it the grader holds a handle to."""
+    """The student's namespace, and whatever the grader holds a handle to. ``asking`` makes functions that ask it."""
 
-    def __init__(self) -> None:
+    def __init__(self, asking: Callable[[str], Callable[..., Any]]) -> None:
         self.module = ModuleType("__main__")
         self.module.__dict__.update(display=nothing, get_ipython=nothing)
         self.kept: dict[int, Any] = {}
         self.future = 0
+        self._asking = asking
 
     def keep(self, value: Any) -> Handle:
         """Hold on to ``value`` until the grader says ``forget``."""
@@ -217,16 +209,18 @@ class Notebook:
         self.kept[number] = value
         return Handle(number, describe(value))
 
-    def find(self, handle: Handle) -> Any:
-        """What the grader means by ``handle``; what it has kept itself goes by its handle here."""
-        return handle if handle.number < 0 else self.kept[handle.number]
+    def find(self, known: Handle | Guest) -> Any:
+        """What the grader means; what it has kept itself goes by its handle here, and its guests by a stand-in."""
+        if isinstance(known, Guest):
+            methods = {method: self._asking(f"{known.name}.{method}") for method in known.methods}
+            return SimpleNamespace(**known.attributes, **methods)
+        return known if known.number < 0 else self.kept[known.number]
 
     def execute(self, source: str, cell: int, line: int) -> None:
         """Run one top-level statement as if it stood at this line of this cell."""
         code = compile("\n" * (line - 1) + source, f"<cell {cell}>", "exec", self.future, dont_inherit=True)
-        self.future |= (
-            code.co_flags & __future__.annotations.compiler_flag
-        )  # an import from the future holds for what follows
+        # An import from the future holds for what follows.
+        self.future |= code.co_flags & __future__.annotations.compiler_flag
         exec(code, self.module.__dict__)  # noqa: S102 - this is what the box is for
 
     def perform(self, encoder: Encoder, what: str, target: Any, name: str, args: Any, kwargs: Any) -> Any:
@@ -347,7 +341,7 @@ class Server:
 
     def __init__(self, stream: Iterator[tuple[dict[str, Any], bytes]], sink: int, start: dict[str, Any]) -> None:
         self._stream, self._sink, self._start = stream, sink, start
-        self._notebook = Notebook()
+        self._notebook = Notebook(self._lent)
         self._id = start["id"]
         sys.modules["__main__"] = self._notebook.module
 
@@ -397,12 +391,7 @@ class Server:
         return call
 
     def _decode(self, tree: Any, received: bytes) -> Any:
-        return Decoder(received, self._budget(), self._notebook.find, self._receive).decode(tree)
-
-    def _receive(self, guest: Guest) -> SimpleNamespace:
-        """What stands for an object of the grader's here."""
-        methods = {method: self._lent(f"{guest.name}.{method}") for method in guest.methods}
-        return SimpleNamespace(**guest.attributes, **methods)
+        return Decoder(received, self._budget(), self._notebook.find).decode(tree)
 
     def _budget(self) -> Budget:
         return Budget(self._start["values"], self._start["frame"], self._start["depth"])

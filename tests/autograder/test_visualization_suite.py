@@ -115,7 +115,7 @@ WRONG = {
     "fooling: one giant leap": ("make_fooling_image", [("learning_rate = 2.0", "learning_rate = 200.0")], "is allowed"),
     "class: a loop that never stops": (
         "create_class_visualization",
-        [("for t in tqdm(range(num_iterations), delay=0.5, leave=False)", "t = 0\n    while True")],
+        [("for t in tqdm(range(num_iterations), delay=1, leave=False)", "t = 0\n    while True")],
         "called more than",
     ),
     "class: noise": ("create_class_visualization", [("return X", "return rng.standard_normal(X.shape)")], "rises by"),

@@ -33,7 +33,7 @@ class SmoothNetwork:
         affine = rng.normal(0, 1, (5, classes)), rng.normal(0, 1, classes)
         self.classes = tuple(f"class {k}" for k in range(classes))
         self.mean, self.scale = np.full(3, 0.5), np.full(3, 0.25)
-        self._steps = [
+        self._steps: list[tuple[Any, Any, tuple[np.ndarray, ...]]] = [
             (conv_forward, conv_backward, conv1),
             (tanh_forward, tanh_backward, ()),
             (conv_forward, conv_backward, conv2),
@@ -66,7 +66,8 @@ def tanh_forward(x: np.ndarray) -> tuple[np.ndarray, Any]:
 
 
 def tanh_backward(dout: np.ndarray, out: Any) -> np.ndarray:
-    return dout * (1 - out**2)
+    dx: np.ndarray = dout * (1 - out**2)
+    return dx
 
 
 def lend(model: Any, calls: int) -> Lent:
@@ -82,7 +83,8 @@ def numeric_gradient(value: Callable[[np.ndarray], np.ndarray], X: np.ndarray) -
     """
     moves = STEP * np.eye(X[0].size).reshape(-1, 1, *X.shape[1:])
     above, below = (value((X + way * moves).reshape(-1, *X.shape[1:])).reshape(-1, len(X)) for way in (1, -1))
-    return ((above - below) / (2 * STEP)).T.reshape(X.shape)
+    gradient: np.ndarray = ((above - below) / (2 * STEP)).T.reshape(X.shape)
+    return gradient
 
 
 def unit(step: Any) -> Any:

@@ -55,7 +55,8 @@ def trained() -> PretrainedCNN:
 def templates(judge: Judge, *shape: int) -> TemplateNetwork:
     """A network with a range of its own for each channel, from black to white, and no gradient near zero."""
     model = TemplateNetwork(judge.rng.choice([-1.0, 1.0], (3, *shape)) * judge.rng.uniform(0.5, 1.5, (3, *shape)))
-    model.mean, model.scale = (judge.rng.uniform(low, high, 3) for low, high in ((0.4, 0.6), (0.2, 0.3)))
+    model.mean = judge.rng.uniform(0.4, 0.6, 3).astype(np.float32)
+    model.scale = judge.rng.uniform(0.2, 0.3, 3).astype(np.float32)
     return model
 
 
@@ -276,7 +277,8 @@ def test_dream_direction(judge: Judge, layer: str) -> None:
     X = judge.rng.uniform(-1, 1, (1, 3, 7, 11))
 
     def energy(pictures: np.ndarray) -> np.ndarray:
-        return 0.5 * np.sum(model.forward(pictures, end=layer)[0] ** 2, axis=(1, 2, 3))
+        total: np.ndarray = 0.5 * np.sum(model.forward(pictures, end=layer)[0] ** 2, axis=(1, 2, 3))
+        return total
 
     expected = unit(numeric_gradient(energy, X))
     judge.same("the first step", expected, lambda who: first_step(who, X, layer, model))

@@ -90,6 +90,7 @@ def must_fool(judge: Judge, X: np.ndarray, target: int, model: Any) -> np.ndarra
     """The fooling image. Raises Failure unless the grader's own model takes it for the target."""
     yours = fool(judge.student, X, target, model)
     must_be_picture("X_fooling", yours, X.shape)
+    assert isinstance(yours, np.ndarray)
     found = int(model.forward(yours)[0].argmax())
     if found != target:
         sentence = f"The network takes X_fooling for class {found}, not for the target, class {target}."
