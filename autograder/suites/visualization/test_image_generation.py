@@ -41,8 +41,8 @@ ENOUGH = 0.25
 of seeds: a class visualization reaches between 0.54 and 1.7 of what one with another seed reaches, a dream between
 0.88 and 1.2."""
 CLOSE = 0.25
-"""What may be left of the squared distance between features. Measured on 60 networks: the reference leaves 0.04 at most
-from the shallow layer, 0.10 from the deep one, and typically 0.005."""
+"""What may be left of the squared distance between features. The reference typically leaves 0.005; of 150 networks it
+left 0.34 with one, so only those are taken with which it leaves half of this."""
 SMOOTH = 0.5
 """How rough a picture may be after six blurs, relative to before. The blur of the notebook leaves 0.11."""
 
@@ -195,22 +195,29 @@ def test_class_blur(judge: Judge) -> None:
 @pytest.mark.parametrize(("layer", "rate"), [("tanh1", 0.05), ("tanh2", 0.02)])
 def test_inversion_comes_close(judge: Judge, layer: str, rate: float) -> None:
     """From {layer}, the squared distance to the features falls to less than a quarter."""
-    model = SmoothNetwork(judge.rng)
-    scene = trained().preprocess(draw_all([random_scene(judge.rng, 2)]))
-    target, _ = model.forward(scene, end=layer)
     options = {**QUIET, "learning_rate": rate, "l2_reg": 0.0, "num_iterations": 80}
-    lent = bounded(model, options)
 
-    yours = judge.student.invert_features(target, layer, lent, **options)
-    must_be_picture("X", yours, SHAPE)
-    if not lent.inputs["forward"]:
-        raise Failure("model.forward is never called.")
-    before, after = (
-        float(np.sum((model.forward(X, end=layer)[0] - target) ** 2)) for X in (lent.inputs["forward"][0], yours)
-    )
+    def distances(who: Answers, model: SmoothNetwork, target: np.ndarray) -> tuple[float, float]:
+        """The squared distance to the features in the beginning and in the end."""
+        lent = bounded(model, options)
+        picture = who.invert_features(target, layer, lent, **options)
+        must_be_picture("X", picture, SHAPE)
+        if not lent.inputs["forward"]:
+            raise Failure("model.forward is never called.")
+        both = (model.forward(X, end=layer)[0] - target for X in (lent.inputs["forward"][0], picture))
+        before, after = (float(np.sum(each**2)) for each in both)
+        return before, after
+
+    left = 1.0
+    while left > CLOSE / 2:  # some networks are saturated, and have next to no gradient
+        model = SmoothNetwork(judge.rng)
+        target, _ = model.forward(trained().preprocess(draw_all([random_scene(judge.rng, 2)])), end=layer)
+        before, after = distances(judge.reference, model, target)
+        left = after / before
+    before, after = distances(judge.student, model, target)
     if not after < CLOSE * before:
         sentence = f"The squared distance was {before:.3g} in the beginning and is {after:.3g} in the end."
-        blame(judge, sentence, "Which way does a distance fall?", *orthogonal(judge, l2_reg=0.2)[:1])
+        blame(judge, sentence, "Which way does a distance fall?", orthogonal(judge, l2_reg=0.2)[0])
 
 
 def orthogonal(judge: Judge, l2_reg: float, size: float = 1.0) -> tuple[Callable[[Answers], Any], np.ndarray]:
@@ -229,7 +236,7 @@ def orthogonal(judge: Judge, l2_reg: float, size: float = 1.0) -> tuple[Callable
 @question("invert_features", weight=2)
 def test_inversion_settles(judge: Judge) -> None:
     """With L2 the picture settles where both terms are in balance."""
-    ask, expected = orthogonal(judge, l2_reg=float(judge.rng.uniform(0.8, 1.2)), size=30.0)
+    ask, expected = orthogonal(judge, l2_reg=float(judge.rng.uniform(0.8, 1.2)), size=10.0)
     judge.same("X", expected, ask)
 
 
