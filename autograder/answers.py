@@ -20,12 +20,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from autograder.errors import SuiteError
+from autograder.guests import Lent, lender
 from autograder.sandbox import POLICY, Step
 from autograder.sandbox.box import only_handles
 from autograder.sandbox.worker import Budget, Decoder, Encoder, Handle, Notebook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from coursekit.notebook import Statement
@@ -45,11 +46,19 @@ class Answers(ABC):
         Raises:
             autograder.failures.Failure: the student's code failed on one of them.
         """
-        return [self._wrap(result) for result in self._perform([_unwrap_step(step) for step in steps])]
+        lent: dict[str, Lent] = {}
+        plain = [replace(step, args=_unwrap(step.args, lent), kwargs=_unwrap(step.kwargs, lent)) for step in steps]
+        return [self._wrap(result) for result in self._perform(plain, lent)]
+
+    def keep(self, value: Any) -> Thing:
+        """Have a value kept where the functions run, to hand it to them and to see afterwards what became of it."""
+        thing = self.perform([Step("keep", args=(value,))])[0]
+        assert isinstance(thing, Thing)
+        return thing
 
     @abstractmethod
-    def _perform(self, steps: Sequence[Step]) -> list[Any]:
-        """The same, with handles."""
+    def _perform(self, steps: Sequence[Step], lent: Mapping[str, Lent]) -> list[Any]:
+        """The same, with handles for things and guests for the objects ``lent``, which are given by name."""
 
     def _wrap(self, result: Any) -> Any:
         return _everywhere(result, lambda item: Thing(self, item) if isinstance(item, Handle) else item)
@@ -117,7 +126,8 @@ class Reference(Answers):
     """
 
     def __init__(self, statements: Sequence[Statement], file: Path) -> None:
-        self._notebook = Notebook()
+        self._lent: Mapping[str, Lent] = {}
+        self._notebook = Notebook(self._asking)
         self._notebook.module.__dict__["__file__"] = str(file)
         for statement in statements:
             try:
@@ -135,10 +145,11 @@ class Reference(Answers):
 
         What stays here is a handle below zero there, and stands for itself when it comes back.
         """
-        [result] = self._perform([Step("call", name, None, _turned(args), _turned(kwargs))])
+        [result] = self._perform([Step("call", name, None, _turned(args), _turned(kwargs))], {})
         return _turned(result)
 
-    def _perform(self, steps: Sequence[Step]) -> list[Any]:
+    def _perform(self, steps: Sequence[Step], lent: Mapping[str, Lent]) -> list[Any]:
+        self._lent = lent
         results = []
         for step in steps:
             encoder = Encoder(self._budget(), self._notebook.keep, by_value=1)
@@ -153,18 +164,25 @@ class Reference(Answers):
         tree = encoder.encode(value)
         return Decoder(bytes(encoder.body), self._budget(), self._notebook.find).decode(tree)
 
+    def _asking(self, name: str) -> Callable[..., Any]:
+        """A method of an object that is lent at present."""
+        return lambda *args, **kwargs: lender(self._lent, name, args, kwargs)
+
     @staticmethod
     def _budget() -> Budget:
         return Budget(POLICY.values, POLICY.frame, POLICY.depth)
 
 
-def _unwrap_step(step: Step) -> Step:
-    return replace(step, args=_unwrap(step.args), kwargs=_unwrap(step.kwargs))
+def _unwrap(value: Any, lent: dict[str, Lent]) -> Any:
+    """A value with handles in place of things, and guests in place of lent objects, which are noted in ``lent``."""
 
+    def plain(item: Any) -> Any:
+        if isinstance(item, Lent):
+            lent[item.guest.name] = item
+            return item.guest
+        return item.handle if isinstance(item, Thing) else item
 
-def _unwrap(value: Any) -> Any:
-    """A value with the handle of each thing in place of the thing."""
-    return _everywhere(value, lambda item: item.handle if isinstance(item, Thing) else item)
+    return _everywhere(value, plain)
 
 
 def _turned(value: Any) -> Any:

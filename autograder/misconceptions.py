@@ -1,7 +1,8 @@
 """Known mistakes: each a small change of the reference solution, with the words that explain it.
 
-An assignment's suite lists them in its ``misconceptions.py``. They serve three times: a failing answer that equals one
-gets its explanation; the suite is tested by them, since it must fail each; and the demonstration class makes them.
+The suite of a notebook lists them in ``misconceptions_NOTEBOOK.py``. They serve three times: a failing answer that
+equals one gets its explanation; the suite is tested by them, since it must fail each; and the demonstration class makes
+them.
 """
 
 from __future__ import annotations

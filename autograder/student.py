@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from autograder.answers import Answers
+from autograder.guests import lender
 from autograder.sandbox import POLICY, Box, Raised, Trouble
 from autograder.verdicts import CallFailed
 from coursekit.notebook import Problem, defines, names_used_by, old_habits, slice_for
@@ -17,6 +18,7 @@ from coursekit.notebook import Problem, defines, names_used_by, old_habits, slic
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from autograder.guests import Lent
     from autograder.lending import Loan
     from autograder.sandbox import Policy, Step
     from coursekit.notebook import Notebook, Statement
@@ -73,7 +75,12 @@ class Student(Answers):
             except Trouble:
                 self.close()
 
-    def _perform(self, steps: Sequence[Step]) -> list[Any]:
+    def _perform(self, steps: Sequence[Step], lent: Mapping[str, Lent]) -> list[Any]:
+        def lend(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            if self._loan is not None and name in self._loan.names:
+                return self._loan(name, args, kwargs)
+            return lender(lent, name, args, kwargs)
+
         function = self._label(steps)
         if any(step.do == "call" and step.target is None for step in steps):
             self._must_be_defined(function)
@@ -84,7 +91,7 @@ class Student(Answers):
         started = time.monotonic()
         try:
             box = self._running_box(steps)
-            results = box.perform(steps, self._loan)
+            results = box.perform(steps, lend if lent else self._loan)
         except Trouble as trouble:
             self._box = None
             self._fatal[function] = f"{function} {trouble}."

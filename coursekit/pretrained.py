@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import h5py
 import numpy as np
 
+from coursekit import pixels
 from coursekit.convolution import (
     average_backward,
     average_forward,
@@ -248,19 +249,11 @@ class PretrainedCNN:
         Raises:
             InvalidInput: The shape is another.
         """
-        several = np.asarray(pictures)
-        if several.ndim == 3:
-            several = several[np.newaxis]
-        if several.ndim != 4 or several.shape[3] != 3:
-            raise InvalidInput(f"pictures have shape {np.shape(pictures)}; (H, W, 3) or (N, H, W, 3) is expected")
-        x = (several.astype(np.float32) / np.float32(255) - self.mean) / self.scale
-        return np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+        return pixels.preprocess(pictures, self.mean, self.scale)
 
     def deprocess(self, X: Floats) -> Pictures:
         """Turn what the network reads, of shape (N, 3, H, W), back into pictures of shape (N, H, W, 3)."""
-        pictures = (X.transpose(0, 2, 3, 1) * self.scale + self.mean) * 255
-        rounded: Pictures = np.clip(np.rint(pictures), 0, 255).astype(np.uint8)
-        return rounded
+        return pixels.deprocess(X, self.mean, self.scale)
 
     def _set(
         self,

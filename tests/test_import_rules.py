@@ -17,6 +17,7 @@ LAYERS = (
     ("errors", "outcomes", "verdicts", "files"),
     ("sandbox", "sandbox.policy", "sandbox.worker", "sandbox.view", "sandbox.bubblewrap"),
     ("sandbox.box",),
+    ("guests",),
     ("answers", "lending", "student"),
     ("calling", "misconceptions", "judging", "plugin"),
     ("course", "grading"),

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Self
 from autograder.errors import AutograderError, BrokenBox
 from autograder.sandbox import bubblewrap, view, worker
 from autograder.sandbox.policy import POLICY, Policy
-from autograder.sandbox.worker import Budget, Handle
+from autograder.sandbox.worker import Budget, Guest, Handle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -63,7 +63,7 @@ class Raised:
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do in the box: "call" a function (or a method of ``target``), "get", "set" or "fetch"."""
+    """One thing to do in the box: "call" a function (or a method of ``target``), "get", "set", "keep" or "fetch"."""
 
     do: str
     name: str = ""
@@ -190,8 +190,11 @@ class Box:
         try:
             number = self._send(head, body, deadline)
             reply, arrays = self._receive(number, deadline)
+            latest = deadline + self.policy.lent_seconds
             while "lend" in reply:
+                asked = time.monotonic()
                 self._answer_loan(number, reply, arrays, lender, deadline)
+                deadline = min(deadline + time.monotonic() - asked, latest)
                 reply, arrays = self._receive(number, deadline)
         except Overran:
             self.close()
@@ -373,5 +376,7 @@ def only_handles(value: Any) -> Handle:
     raise TypeError(f"a {type(value).__name__} cannot be sent to a notebook: send arrays, numbers or text")
 
 
-def _plain(handle: Handle) -> Handle:
+def _plain(handle: Handle | Guest) -> Handle:
+    if isinstance(handle, Guest):
+        raise worker.WireError("an object of the grader's does not come from a box")
     return Handle(handle.number, clean(handle.description, 80))

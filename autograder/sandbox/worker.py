@@ -11,6 +11,7 @@ too, so that both ends speak one language:
              {"t": [...]} {"l": [...]} {"d": [[key, value], ...]}   tuple, list, dict
              {"h": [number, description]}    handle: something that stays in the box, or
                                        with a number below 0, something that stays with the grader
+             {"o": [name, methods, attributes]}   guest: an object of the grader's whose methods ask the grader
 
 Nothing is ever unpickled, and no length is believed before it is checked.
 """
@@ -25,7 +26,7 @@ import re
 import struct
 import sys
 from dataclasses import dataclass
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -48,6 +49,15 @@ class Handle:
 
     number: int
     description: str
+
+
+@dataclass(frozen=True)
+class Guest:
+    """An object of the grader's as the box gets to know it: what its methods are called, and copies of attributes."""
+
+    name: str
+    methods: tuple[str, ...]
+    attributes: dict[str, Any]
 
 
 @dataclass
@@ -91,8 +101,10 @@ class Encoder:
         self._budget.spend(len(value) if kind is str else 8, level)
         if value is None or kind in (bool, float, str) or (kind is int and value.bit_length() <= 64):
             return value
+        if isinstance(value, Guest):
+            return {"o": [value.name, list(value.methods), self.encode(value.attributes, level + 1)]}
         if level >= self._by_value or not isinstance(value, (tuple, list, dict)):
-            return self._handle(value)
+            return self.handle(value)
         if isinstance(value, dict):
             return {"d": [[self.encode(k, level + 1), self.encode(v, level + 1)] for k, v in dict.items(value)]}
         return {"t" if isinstance(value, tuple) else "l": [self.encode(item, level + 1) for item in value]}
@@ -100,7 +112,7 @@ class Encoder:
     def _array(self, value: Any, plain: Any, level: int) -> Any:
         if plain.dtype.kind not in ARRAY_KINDS or plain.dtype.itemsize > 16 or plain.ndim > MAX_DIMENSIONS:
             self._budget.spend(8, level)
-            return self._handle(value)
+            return self.handle(value)
         plain = plain.astype(plain.dtype.newbyteorder("="), copy=False)
         known = id(value) in self._sent
         self._budget.spend(0 if known else plain.nbytes, level)
@@ -109,7 +121,8 @@ class Encoder:
             self.body += plain.tobytes()
         return {"a": [plain.dtype.str, list(plain.shape), self._sent[id(value)][0]]}
 
-    def _handle(self, value: Any) -> Any:
+    def handle(self, value: Any) -> Any:
+        """The JSON for what does not travel itself."""
         kept = value if isinstance(value, Handle) else self._keep(value)
         return {"h": [kept.number, kept.description]}
 
@@ -117,10 +130,10 @@ class Encoder:
 class Decoder:
     """Turns JSON and a body back into values, each array a copy of its own, within a budget.
 
-    ``find`` turns a handle into what stands for it on this side.
+    ``find`` turns a handle, or a guest, into what stands for it on this side.
     """
 
-    def __init__(self, body: bytes, budget: Budget, find: Callable[[Handle], Any]) -> None:
+    def __init__(self, body: bytes, budget: Budget, find: Callable[[Handle | Guest], Any]) -> None:
         self._body, self._budget, self._find = body, budget, find
 
     def decode(self, tree: Any, level: int = 0) -> Any:
@@ -137,6 +150,8 @@ class Decoder:
             return self._array(*content)
         if tag == "h" and len(content) == 2 and type(content[0]) is int and isinstance(content[1], str):
             return self._find(Handle(*content))
+        if tag == "o" and len(content) == 3:
+            return self._find(Guest(content[0], tuple(content[1]), self.decode(content[2], level + 1)))
         if tag in ("t", "l"):
             items = [self.decode(item, level + 1) for item in content]
             return tuple(items) if tag == "t" else items
@@ -182,13 +197,14 @@ class Decoder:
 
 
 class Notebook:
-    """The student's namespace, and whatever of it the grader holds a handle to."""
+    """The student's namespace, and whatever the grader holds a handle to. ``asking`` makes functions that ask it."""
 
-    def __init__(self) -> None:
+    def __init__(self, asking: Callable[[str], Callable[..., Any]]) -> None:
         self.module = ModuleType("__main__")
         self.module.__dict__.update(display=nothing, get_ipython=nothing)
         self.kept: dict[int, Any] = {}
         self.future = 0
+        self._asking = asking
 
     def keep(self, value: Any) -> Handle:
         """Hold on to ``value`` until the grader says ``forget``."""
@@ -196,20 +212,24 @@ class Notebook:
         self.kept[number] = value
         return Handle(number, describe(value))
 
-    def find(self, handle: Handle) -> Any:
-        """What the grader means by ``handle``; what it has kept itself goes by its handle here."""
-        return handle if handle.number < 0 else self.kept[handle.number]
+    def find(self, known: Handle | Guest) -> Any:
+        """What the grader means; what it has kept itself goes by its handle here, and its guests by a stand-in."""
+        if isinstance(known, Guest):
+            methods = {method: self._asking(f"{known.name}.{method}") for method in known.methods}
+            return SimpleNamespace(**known.attributes, **methods)
+        return known if known.number < 0 else self.kept[known.number]
 
     def execute(self, source: str, cell: int, line: int) -> None:
         """Run one top-level statement as if it stood at this line of this cell."""
         code = compile("\n" * (line - 1) + source, f"<cell {cell}>", "exec", self.future, dont_inherit=True)
-        self.future |= (
-            code.co_flags & __future__.annotations.compiler_flag
-        )  # an import from the future holds for what follows
+        # An import from the future holds for what follows.
+        self.future |= code.co_flags & __future__.annotations.compiler_flag
         exec(code, self.module.__dict__)  # noqa: S102 - this is what the box is for
 
     def perform(self, encoder: Encoder, what: str, target: Any, name: str, args: Any, kwargs: Any) -> Any:
-        """One step of a request: call a function or method, get or set an attribute, or fetch what a handle holds."""
+        """One step of a request: call a function or method, get or set an attribute, keep a value, or fetch it."""
+        if what == "keep":
+            return encoder.handle(args[0])
         if what == "fetch":
             value = target
         elif what == "get":
@@ -330,7 +350,7 @@ class Server:
 
     def __init__(self, stream: Iterator[tuple[dict[str, Any], bytes]], sink: int, start: dict[str, Any]) -> None:
         self._stream, self._sink, self._start = stream, sink, start
-        self._notebook = Notebook()
+        self._notebook = Notebook(self._lent)
         self._id = start["id"]
         sys.modules["__main__"] = self._notebook.module
 
