@@ -105,8 +105,8 @@ def get_scenes(target: Path) -> None:
     from coursekit import scenes
 
     _say(f"drawing scenes into {target.parent} ...")
-    weights = Path(__file__).parent.parent / "datasets" / "scenes_cnn.weights.h5"
-    scenes.build(target, weights=weights, progress=sys.stderr.isatty())
+    networks = Path(__file__).parent.parent / "datasets"
+    scenes.build(target, networks=networks, progress=sys.stderr.isatty())
     _say(_summary(target))
 
 

@@ -31,8 +31,8 @@ def built(monkeypatch):
     """A builder of scenes that is quick; returns where it was called for."""
     calls = []
 
-    def build(path, *, weights, progress):
-        assert weights == HOME / "datasets" / "scenes_cnn.weights.h5"
+    def build(path, *, networks, progress):
+        assert networks == HOME / "datasets"
         assert not progress  # this is no terminal
         calls.append(path)
         save_captions(path, small_data(path.parent))

@@ -14,10 +14,10 @@ from tqdm import tqdm
 
 from coursekit.data import SPLITS, CaptionData, Split, find_dataset, save_captions
 from coursekit.errors import DatasetUnusable, InvalidInput
-from coursekit.pretrained import PretrainedCNN
 from coursekit.scenes.drawing import draw_all
 from coursekit.scenes.grammar import MAX_WORDS, captions
 from coursekit.scenes.lexicon import VOCABULARY
+from coursekit.scenes.reader import SceneReader
 from coursekit.scenes.world import Scene, random_scene
 
 if TYPE_CHECKING:
@@ -64,19 +64,13 @@ def encode(sentences: Sequence[str]) -> NDArray[np.int32]:
     return out
 
 
-def extract(model: PretrainedCNN, pictures: NDArray[np.uint8], layer: str) -> NDArray[np.float32]:
-    """Return the features of pictures (N, H, W, 3): what a layer of the network gives, flattened to (N, D)."""
-    out, _ = model.forward(model.preprocess(pictures), end=layer)
-    return out.reshape(len(out), -1).astype(np.float32, copy=False)
-
-
 def build(
     path: str | os.PathLike[str],
     *,
-    train: int = 4000,
+    train: int = 8000,
     val: int = 1000,
     seed: int = 0,
-    weights: str | os.PathLike[str] | None = None,
+    networks: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> CaptionData:
     """Build the data set, the same on every run with the same arguments.
@@ -89,21 +83,22 @@ def build(
         train: How many pictures to draw for training.
         val: How many pictures to draw for validation.
         seed: The seed. Pictures of another seed are other pictures, in the same style.
-        weights: The file of the network that makes the features; by default scenes_cnn.weights.h5 beside `path`.
+        networks: The folder with the networks that make the features, scenes_cnn.weights.h5 and
+            scenes_reader.weights.h5; by default that of `path`.
         progress: Whether to show a progress bar.
 
     Returns:
-        What was written, with five captions for each picture. The features are what the network's last pooling layer
-        gives, 32 channels at 4 x 4 places, in the order (channel, row, column): 512 numbers.
+        What was written, with five captions for each picture. The features are the answers of `SceneReader`: 85
+        numbers.
 
     Raises:
-        InvalidInput: The network cannot be read, or a split shall be empty.
+        InvalidInput: A network cannot be read, or a split shall be empty.
     """
     target = Path(path).absolute()
     sizes = {"train": train, "val": val}
     if min(sizes.values()) < 1:
         raise InvalidInput(f"there must be a picture in each split; train is {train} and val is {val}")
-    model = PretrainedCNN(target.with_name("scenes_cnn.weights.h5") if weights is None else weights)
+    reader = SceneReader.load(target.parent if networks is None else networks)
     folder = target.with_suffix("")
     draft = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     draft.mkdir(parents=True)
@@ -111,7 +106,7 @@ def build(
         with tqdm(total=train + val, desc="scenes", unit="picture", disable=not progress) as bar:
             splits, shown = {}, {}
             for split, size in sizes.items():
-                splits[split], shown[split] = _build_split(split, size, seed, model, draft, folder, bar)
+                splits[split], shown[split] = _build_split(split, size, seed, reader, draft, folder, bar)
         text = json.dumps({"seed": seed, "scenes": shown}, separators=(",", ":"))
         (draft / "scenes.json").write_text(text, encoding="utf-8")
         # From here on nothing takes long. Without its file an old folder is never taken for a whole data set.
@@ -149,16 +144,15 @@ def load_scenes(path: str | os.PathLike[str] = "datasets/scenes.h5") -> dict[str
 
 
 def _build_split(
-    split: str, size: int, seed: int, model: PretrainedCNN, draft: Path, folder: Path, bar: Any
+    split: str, size: int, seed: int, reader: SceneReader, draft: Path, folder: Path, bar: Any
 ) -> tuple[Split, list[dict[str, Any]]]:
     """Draw a split, its pictures into the folder `draft`, which later becomes `folder`; also return its scenes."""
     described = [described_scene(seed, split, number) for number in range(size)]
-    layer = str(model.about["features"])
     names = [f"{split}_{number:05}.png" for number in range(size)]
     features = []
     for at in range(0, size, _TOGETHER):
         pictures = draw_all([scene for scene, _ in described[at : at + _TOGETHER]])
-        features.append(extract(model, pictures, layer))
+        features.append(reader.answers(pictures))
         for name, picture in zip(names[at : at + _TOGETHER], pictures, strict=True):
             iio.imwrite(draft / name, picture)
         bar.update(len(pictures))

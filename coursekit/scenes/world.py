@@ -157,7 +157,7 @@ def random_scene(rng: np.random.Generator, count: int | None = None) -> Scene:
     behind = colours_behind(background)
     visible = [name for name, rgb in COLOURS.items() if min(math.dist(rgb, other) for other in behind) > _CONTRAST]
     if count is None:
-        count = int(rng.choice(3, p=(0.4, 0.45, 0.15))) + 1
+        count = int(rng.choice(3, p=(0.55, 0.35, 0.1))) + 1
     things: list[Thing] = []
     while len(things) < count:
         # Two objects that are alike can be counted: now and then there shall be some.

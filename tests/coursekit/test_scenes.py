@@ -12,7 +12,6 @@ import pytest
 
 from coursekit.data import decode_captions, load_captions
 from coursekit.errors import DatasetUnusable, InvalidInput
-from coursekit.pretrained import PretrainedCNN
 from coursekit.scenes import (
     COLOURS,
     SHAPES,
@@ -31,9 +30,10 @@ from coursekit.scenes import (
     true_of,
 )
 from coursekit.scenes.grammar import MAX_WORDS
+from coursekit.scenes.reader import SceneReader
 from coursekit.scenes.world import PIXELS, inside
 
-WEIGHTS = Path(__file__).parents[2] / "datasets" / "scenes_cnn.weights.h5"
+NETWORKS = Path(__file__).parents[2] / "datasets"
 
 
 @pytest.fixture(scope="module")
@@ -218,7 +218,7 @@ def test_more_captions_can_be_had():
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     path = tmp_path_factory.mktemp("datasets") / "scenes.h5"
-    return path, build(path, train=60, val=20, weights=WEIGHTS, progress=False)
+    return path, build(path, train=60, val=20, networks=NETWORKS, progress=False)
 
 
 def test_the_data_set_is_read_as_it_was_built(built):
@@ -230,13 +230,13 @@ def test_the_data_set_is_read_as_it_was_built(built):
         for name in ("captions", "image_idxs", "features", "urls"):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
         assert one.captions.shape == (5 * size, MAX_WORDS + 2)
-        assert one.features.shape == (size, 512)
+        assert one.features.shape == (size, 85)
     assert sorted(each.name for each in path.parent.iterdir()) == ["scenes", "scenes.h5"]
 
 
 def test_the_parts_of_the_data_set_belong_together(built):
     path, data = built
-    model = PretrainedCNN(WEIGHTS)
+    reader = SceneReader.load(NETWORKS)
     scenes = load_scenes(path)
     for split in ("train", "val"):
         part = getattr(data, split)
@@ -245,15 +245,15 @@ def test_the_parts_of_the_data_set_belong_together(built):
         for number in (0, 7, len(part.urls) - 1):
             picture = iio.imread(url2pathname(urlsplit(part.urls[number]).path))
             np.testing.assert_array_equal(picture, draw(scenes[split][number]))
-            features, _ = model.forward(model.preprocess(picture), end="maxpool4")
-            np.testing.assert_allclose(part.features[number], features.ravel(), rtol=1e-3, atol=1e-4)
+            [answers] = reader.answers(picture[np.newaxis])
+            np.testing.assert_allclose(part.features[number], answers, rtol=1e-3, atol=1e-4)
 
 
 def test_building_again_gives_the_same_and_replaces_what_was_there(built, tmp_path):
     _, data = built
     path = tmp_path / "scenes.h5"
-    build(path, train=3, val=2, seed=9, weights=WEIGHTS, progress=False)
-    again = build(path, train=60, val=20, weights=WEIGHTS, progress=False)
+    build(path, train=3, val=2, seed=9, networks=NETWORKS, progress=False)
+    again = build(path, train=60, val=20, networks=NETWORKS, progress=False)
     np.testing.assert_array_equal(again.train.features, data.train.features)
     np.testing.assert_array_equal(again.val.captions, data.val.captions)
     assert len(list((tmp_path / "scenes").glob("*.png"))) == 80
@@ -261,7 +261,7 @@ def test_building_again_gives_the_same_and_replaces_what_was_there(built, tmp_pa
 
 def test_what_fails_leaves_the_old_data_set_alone(tmp_path, monkeypatch):
     path = tmp_path / "scenes.h5"
-    build(path, train=2, val=2, weights=WEIGHTS, progress=False)
+    build(path, train=2, val=2, networks=NETWORKS, progress=False)
     before = path.read_bytes()
 
     def fail(*_):
@@ -269,7 +269,7 @@ def test_what_fails_leaves_the_old_data_set_alone(tmp_path, monkeypatch):
 
     monkeypatch.setattr(iio, "imwrite", fail)
     with pytest.raises(OSError, match="no space"):
-        build(path, train=3, val=3, weights=WEIGHTS, progress=False)
+        build(path, train=3, val=3, networks=NETWORKS, progress=False)
     assert path.read_bytes() == before
     assert sorted(each.name for each in tmp_path.iterdir()) == ["scenes", "scenes.h5"]
     assert len(load_scenes(path)["train"]) == 2
@@ -277,7 +277,7 @@ def test_what_fails_leaves_the_old_data_set_alone(tmp_path, monkeypatch):
 
 def test_what_cannot_be_built_or_read_is_named(tmp_path):
     with pytest.raises(InvalidInput, match="a picture in each split"):
-        build(tmp_path / "scenes.h5", train=0, weights=WEIGHTS)
+        build(tmp_path / "scenes.h5", train=0, networks=NETWORKS)
     with pytest.raises(InvalidInput, match=r"scenes_cnn\.weights\.h5"):
         build(tmp_path / "scenes.h5")
     with pytest.raises(DatasetUnusable, match=r"scenes\.h5 is not there.*get_datasets\.sh"):
