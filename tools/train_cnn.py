@@ -29,6 +29,7 @@ sys.path.insert(0, str(HOME))
 
 from coursekit.convolution import conv_backward_weights  # noqa: E402  (first make it importable)
 from coursekit.layers import affine_backward, affine_forward  # noqa: E402
+from coursekit.optim import Adam  # noqa: E402
 from coursekit.pretrained import PretrainedCNN  # noqa: E402
 from coursekit.scenes import COLOURS, SHAPES, Scene, draw_all, random_scene  # noqa: E402
 from coursekit.scenes.world import GROUNDS, KINDS, PAPERS, PIXELS, SIZES, SKIES, TEXTURES  # noqa: E402
@@ -86,27 +87,6 @@ def yes_or_no(scores: np.ndarray, right: np.ndarray, weight: float) -> tuple[flo
     return float(loss), (heavy * (p - right) / np.float32(len(scores))).astype(np.float32)
 
 
-class Adam:
-    """The optimiser: steps of about equal size for every weight, in the direction of the averaged gradient."""
-
-    def __init__(self, params: dict[str, np.ndarray]) -> None:
-        """Begin with averages of zero for each of `params`, which are changed in place."""
-        self.params = params
-        self.mean = {name: np.zeros_like(value) for name, value in params.items()}
-        self.square = {name: np.zeros_like(value) for name, value in params.items()}
-        self.steps = 0
-
-    def step(self, grads: dict[str, np.ndarray], rate: float) -> None:
-        """Change the parameters by their gradients; `rate` is about the size of the change."""
-        self.steps += 1
-        for name, grad in grads.items():
-            mean, square = self.mean[name], self.square[name]
-            mean += 0.1 * (grad - mean)
-            square += 0.01 * (grad**2 - square)
-            fair = np.sqrt(square / (1 - 0.99**self.steps)) + 1e-8
-            self.params[name] -= (rate * (mean / (1 - 0.9**self.steps)) / fair).astype(np.float32)
-
-
 def minibatch(rng: np.random.Generator, model: PretrainedCNN, size: int) -> tuple[np.ndarray, list[Scene]]:
     """Draw pictures, and disturb them: noise, light, contrast. Return them preprocessed, with their scenes."""
     scenes = [random_scene(rng, 1 if n % 2 else None) for n in range(size)]
@@ -161,7 +141,7 @@ def train(steps: int, size: int, rate: float, seed: int) -> PretrainedCNN:
         "back.W": np.zeros((channels, len(BACK_WORDS)), np.float32),
         "back.b": np.full(len(BACK_WORDS), -1, np.float32),
     }
-    adam = Adam(model.params | reader)
+    adam = Adam(beta2=0.99)
     bar = tqdm(range(steps), unit="batch", smoothing=0.05)
     shown: dict[str, float] = {}
     for step in bar:
@@ -174,7 +154,7 @@ def train(steps: int, size: int, rate: float, seed: int) -> PretrainedCNN:
         dfeatures, grads = model.backward(dscores, head)
 
         flat = np.ascontiguousarray(features.transpose(0, 2, 3, 1))
-        said, kept = affine_forward(flat.reshape(-1, channels), adam.params["places.W"], adam.params["places.b"])
+        said, kept = affine_forward(flat.reshape(-1, channels), reader["places.W"], reader["places.b"])
         place_loss, dsaid = yes_or_no(said.reshape(places.shape), places, 4)
         # A class says nothing of textures: this is all the network hears of them, so they weigh more.
         dsaid[..., TEXTURE_COLUMNS] *= 6
@@ -182,7 +162,7 @@ def train(steps: int, size: int, rate: float, seed: int) -> PretrainedCNN:
         dfeatures += dflat.reshape(flat.shape).transpose(0, 3, 1, 2)
 
         mean = flat.mean(axis=(1, 2))
-        said, kept = affine_forward(mean, adam.params["back.W"], adam.params["back.b"])
+        said, kept = affine_forward(mean, reader["back.W"], reader["back.b"])
         back_loss, dsaid = yes_or_no(said, backs, 2)
         dmean, grads["back.W"], grads["back.b"] = affine_backward(0.1 * dsaid, kept)
         dfeatures += dmean[:, :, np.newaxis, np.newaxis] / np.float32(PLACES**2)
@@ -192,7 +172,9 @@ def train(steps: int, size: int, rate: float, seed: int) -> PretrainedCNN:
         more["conv1.W"], more["conv1.b"] = conv_backward_weights(dfiltered, first.kept[0])
         # The rate rises over the first steps, then falls to zero along a cosine.
         now = rate * min(1, (step + 1) / 50) * 0.5 * (1 + np.cos(np.pi * step / steps))
-        adam.step(grads | more, now)
+        grads |= more
+        adam.step(model.params, grads, now)
+        adam.step(reader, grads, now)
         for name, value in {"class": loss, "places": place_loss, "back": back_loss}.items():
             shown[name] = value if step == 0 else shown[name] + 0.03 * (value - shown[name])
         bar.set_postfix({name: f"{value:.2f}" for name, value in shown.items()}, refresh=False)

@@ -330,13 +330,17 @@ def _outside_functions(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _roots(node: ast.expr) -> set[str]:
-    """The name that an attribute, an item or a method call is one of: ``a`` in ``a.b[0].c()``; for sys.path both."""
-    first = ""
+    """The name that an attribute, an item or a method call is one of: ``a`` in ``a.b[0].c()``; for sys.path both.
+
+    What a plain function returns, ``range(3)``, is no part of that function.
+    """
+    first, called = "", False
     while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
         if isinstance(node, ast.Attribute):
             first = node.attr
+        called = isinstance(node, ast.Call)
         node = node.func if isinstance(node, ast.Call) else node.value
-    if not isinstance(node, ast.Name):
+    if called or not isinstance(node, ast.Name):
         return set()
     return {"sys", "sys.path"} if (node.id, first) == ("sys", "path") else {node.id}
 

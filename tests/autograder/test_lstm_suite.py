@@ -505,6 +505,39 @@ def test_words_of_the_first_notebook_that_are_wrong_cost_nothing_here(student, g
     assert not graded(student).lost
 
 
+@pytest.mark.parametrize(
+    ("first", "told"),
+    [
+        ({}, "cannot be read in /tmp (No such file or directory)"),
+        ({"rnn_captioning.ipynb": b"{"}, "cannot be read in /tmp (No such file or directory)"),
+        ({"rnn_captioning.ipynb": b'{"cells": []}'}, "rnn_captioning.ipynb does not define word_embedding_forward"),
+    ],
+    ids=["missing", "cut off", "empty"],
+)
+def test_without_the_first_notebook_its_functions_are_lent_and_that_is_reported(student, graded, first, told):
+    student.beside = first
+    grade = graded(student)
+    assert not grade.lost
+    lent = "reference: word_embedding_forward, word_embedding_backward"
+    assert grade.questions["CaptioningRNN.loss"].judged_with == lent
+    assert grade.questions["lstm_backward"].judged_with == "own"
+    assert any(told in problem for problem in grade.notebook.problems)
+    [other] = [notebook for notebook in grade.result.notebooks if notebook.notebook == "rnn_captioning"]
+    assert not any(question.points for question in other.questions)
+
+
+def test_a_first_notebook_that_never_ends_does_not_keep_the_second_from_being_graded(student, graded, student_of):
+    first = student_of().begin("word_embedding_forward", "while True: pass")
+    student.beside[first.file] = first.text.encode()
+    assert not graded(student).lost
+
+
+def test_all_but_what_the_first_notebook_is_for_can_be_handed_in_without_the_second(graded, student):
+    """The whole second notebook is extra credit: who leaves it out has handed in everything."""
+    grade = graded(student.beside["rnn_captioning.ipynb"], "rnn_captioning")
+    assert (grade.result.status, grade.result.score, grade.result.max_score) == ("graded", 46, 46)
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_gates_in_another_order_throughout_cost_the_forward_step_alone(student, graded, seed):
     student.change("lstm_step_forward", "a_i, a_f, a_o, a_g = np", "a_i, a_f, a_g, a_o = np")

@@ -49,6 +49,11 @@ def test_a_training_loop_is_left_out_though_it_binds_the_name_of_a_function_that
     assert kept("CaptioningRNN.loss", *cells, "model = CaptioningRNN()", TRAINING, "model.sample()") == cells
 
 
+def test_a_training_loop_is_left_out_though_its_plot_calls_a_function_that_a_graded_one_calls_too():
+    cells = ["def f(x):\n    for t in range(x): pass\n    return x"]
+    assert kept("f", *cells, "losses = []", TRAINING, "ax.plot(range(3), losses)") == cells
+
+
 def test_a_training_loop_is_left_out_though_a_graded_function_has_a_variable_called_loss():
     cells = ["def svm(x):\n    loss = x\n    return loss"]
     assert kept("svm", *cells, "losses = []", TRAINING) == cells
