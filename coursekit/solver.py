@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from coursekit.errors import DatasetUnusable, Diverged, InvalidInput
 from coursekit.hdf5 import new_file
 from coursekit.optim import Adam
+from coursekit.progress import progress_bar
 
 if TYPE_CHECKING:
     import os
@@ -97,13 +97,10 @@ class CaptioningSolver:
             DatasetUnusable: The checkpoint is damaged, or one of another training.
             OSError: The checkpoint cannot be written.
         """
-        from tqdm import tqdm
-
         if checkpoint is not None and Path(checkpoint).exists():
             self._load(Path(checkpoint))
         steps = -(-len(self.data.train.captions) // self.batch_size)
-        # To stdout, since notebooks show stderr as if something were wrong.
-        with tqdm(total=epochs * steps, initial=min(self.epoch, epochs) * steps, unit="step", file=sys.stdout) as bar:
+        with progress_bar(epochs * steps, "step", initial=min(self.epoch, epochs) * steps) as bar:
             while self.epoch < epochs:
                 rate = self.learning_rate * self.decay**self.epoch
                 for features, captions in self._minibatches():
