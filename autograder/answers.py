@@ -8,6 +8,8 @@ A hidden test does not see the difference:
     loss, grads = model.call("loss", X, y)
     grads.fetch()["W1"]
 
+Functions may be arguments: ``student.minimise(lambda x: np.sum(x**2), x)``. They stay here, and are called from there.
+
 The top level of a result travels by value: numbers, text, arrays, and a tuple, list or dict of them. What is nested
 within it (a cache, a dict of gradients), and whatever is no plain data, comes as a :class:`Thing`, which can be handed
 back, called, or fetched.
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from autograder.errors import SuiteError
@@ -25,7 +28,7 @@ from autograder.sandbox.box import only_handles
 from autograder.sandbox.worker import Budget, Decoder, Encoder, Handle, Notebook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Sequence
 
     from autograder.notebook import Statement
 
@@ -44,11 +47,34 @@ class Answers(ABC):
         Raises:
             autograder.failures.Failure: the student's code failed on one of them.
         """
-        return [self._wrap(result) for result in self._perform([_unwrap_step(step) for step in steps])]
+        return [self._wrap(result) for result in self._perform([self._unwrapped(step) for step in steps])]
+
+    def hold(self, value: Any) -> Thing:
+        """A value that stays with whoever answers; ``fetch`` shows what became of it."""
+        thing = self.perform([Step("hold", args=(value,))])[0]
+        assert isinstance(thing, Thing)
+        return thing
 
     @abstractmethod
     def _perform(self, steps: Sequence[Step]) -> list[Any]:
         """The same, with handles."""
+
+    @abstractmethod
+    def _lent(self, function: Callable[..., Any]) -> Handle:
+        """What stands for a function of ours with whoever answers."""
+
+    def _unwrapped(self, step: Step) -> Step:
+        return replace(step, args=self._unwrap(step.args), kwargs=self._unwrap(step.kwargs))
+
+    def _unwrap(self, value: Any) -> Any:
+        """A value with a handle in place of each thing and function."""
+
+        def handle(item: Any) -> Any:
+            if isinstance(item, FunctionType):
+                return self._lent(item)
+            return item.handle if isinstance(item, Thing) else item
+
+        return _everywhere(value, handle)
 
     def _wrap(self, result: Any) -> Any:
         return _everywhere(result, lambda item: Thing(self, item) if isinstance(item, Handle) else item)
@@ -123,13 +149,43 @@ class Reference(Answers):
         """Let go of everything that tests hold."""
         self._notebook.kept.clear()
 
-    def lend(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """What one function returns, for a box in which it is lent.
+    def keep(self, function: Callable[..., Any]) -> Handle:
+        """Let a function be called from a box to which it is lent, by this handle."""
+        handle = self._lent(function)
+        return replace(handle, number=-handle.number)
+
+    def lend(self, step: Step, names: Container[str]) -> Any:
+        """What a box gets that has borrowed the functions and classes called ``names``.
 
         What stays here is a handle below zero there, and stands for itself when it comes back.
+
+        Raises:
+            LookupError: the step needs what is not lent.
         """
-        [result] = self._perform([Step("call", name, None, _turned(args), _turned(kwargs))])
+        if not self._is_lent(_turned(step.target), step, names):
+            raise LookupError(f"{step.name} is not lent")
+        name = step.name or "__call__"
+        [result] = self._perform([Step(step.do, name, *map(_turned, (step.target, step.args, step.kwargs)))])
         return _turned(result)
+
+    def _is_lent(self, target: Handle | None, step: Step, names: Container[str]) -> bool:
+        """Whether a step keeps to what is lent.
+
+        That is the functions and classes themselves, the public attributes and methods of an instance of such a class,
+        and a function that was an argument. A step further, through ``__globals__``, everything would be in reach.
+        """
+        if target is None:
+            return step.do == "call" and step.name in names
+        thing = self._notebook.find(target)
+        if step.do in ("get", "set"):
+            return type(thing).__name__ in names and step.name.isidentifier() and not step.name.startswith("_")
+        owner = thing.__self__ if isinstance(thing, MethodType) else None
+        return (
+            step.do == "call" and not step.name and (isinstance(thing, FunctionType) or type(owner).__name__ in names)
+        )
+
+    def _lent(self, function: Callable[..., Any]) -> Handle:
+        return self._notebook.keep(function)
 
     def _perform(self, steps: Sequence[Step]) -> list[Any]:
         results = []
@@ -149,15 +205,6 @@ class Reference(Answers):
     @staticmethod
     def _budget() -> Budget:
         return Budget(POLICY.values, POLICY.frame, POLICY.depth)
-
-
-def _unwrap_step(step: Step) -> Step:
-    return replace(step, args=_unwrap(step.args), kwargs=_unwrap(step.kwargs))
-
-
-def _unwrap(value: Any) -> Any:
-    """A value with the handle of each thing in place of the thing."""
-    return _everywhere(value, lambda item: item.handle if isinstance(item, Thing) else item)
 
 
 def _turned(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 The one source of each fact: points stand in the source notebook's nbgrader metadata, the reference solution is that
 notebook's code, the hidden tests are ``autograder/suites/ASSIGNMENT/test_NOTEBOOK.py``, and known mistakes the
-``misconceptions.py`` beside them.
+``misconceptions_NOTEBOOK.py`` beside them.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from autograder.answers import Reference
 from autograder.errors import SuiteError, UsageError
-from autograder.misconceptions import KnownMistakes, Misconception
+from autograder.misconceptions import KnownMistakes
 from autograder.notebook import Notebook, read_notebook
 from autograder.slicing import defines, slice_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from autograder.misconceptions import Misconception
 
 SUITES = Path(__file__).parent / "suites"
 HOME = Path(__file__).parent.parent
@@ -105,12 +105,11 @@ def load_assignment(name: str, course: Path | None = None) -> Assignment:
         listed = ", ".join(known) or "none at all"
         raise UsageError(f"There is no assignment {name!r} in {course / 'source'}.", f"There is: {listed}.")
     folder = course / "source" / name
-    misconceptions = tuple(_misconceptions(name))
-    notebooks = tuple(_assigned(path, SUITES / name, misconceptions) for path in sorted(folder.glob("*.ipynb")))
+    notebooks = tuple(_assigned(path, SUITES / name) for path in sorted(folder.glob("*.ipynb")))
     return Assignment(name, folder, notebooks)
 
 
-def _assigned(path: Path, suites: Path, misconceptions: Iterable[Misconception]) -> AssignedNotebook:
+def _assigned(path: Path, suites: Path) -> AssignedNotebook:
     source = read_notebook(path.read_bytes(), path.stem)
     if source.problems:
         raise SuiteError(f"{path} has cells that cannot be read: {source.problems[0]}")
@@ -122,9 +121,7 @@ def _assigned(path: Path, suites: Path, misconceptions: Iterable[Misconception])
         for cell in source.cells
         if cell.nbgrader.get("grade") and not cell.nbgrader.get("solution")  # with "solution", it is graded by hand
     )
-    names = {question.name for question in questions}
-    mine = tuple(known for known in misconceptions if known.question in names)
-    return AssignedNotebook(path.stem, source, questions, suite, mine)
+    return AssignedNotebook(path.stem, source, questions, suite, _misconceptions(suites, path.stem))
 
 
 def _question_name(source: Notebook, grade_id: str) -> str:
@@ -138,11 +135,11 @@ def _question_name(source: Notebook, grade_id: str) -> str:
     raise SuiteError(f"{source.name} has a grade cell {grade_id!r}, but defines no function or method of that name.")
 
 
-def _misconceptions(assignment: str) -> tuple[Misconception, ...]:
-    path = SUITES / assignment / "misconceptions.py"
+def _misconceptions(suites: Path, notebook: str) -> tuple[Misconception, ...]:
+    path = suites / f"misconceptions_{notebook}.py"
     if not path.is_file():
         return ()
-    spec = importlib.util.spec_from_file_location(f"autograder.suites.{assignment}.misconceptions", path)
+    spec = importlib.util.spec_from_file_location(f"autograder.suites.{suites.name}.{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

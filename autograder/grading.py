@@ -100,7 +100,7 @@ def _grade_notebook(
 ) -> NotebookResult:
     run = student = None
     try:
-        student = Student(notebook, assigned.names, isolated=isolated)
+        student = Student(notebook, assigned.names, loan=Loan(assigned.reference), isolated=isolated)
         from autograder.plugin import SuiteRun  # only now, since pytest takes as long to import as the box to come up
 
         run = SuiteRun(assigned, student, seed)

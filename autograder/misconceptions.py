@@ -1,11 +1,13 @@
 """Known mistakes: each a small change of the reference solution, with the words that explain it.
 
-An assignment's suite lists them in its ``misconceptions.py``. They serve three times: a failing answer that equals one
-gets its explanation; the suite is tested by them, since it must fail each; and the demonstration class makes them.
+An assignment's suite lists them in a file for each notebook, ``misconceptions_NOTEBOOK.py``. They serve three times: a
+failing answer that equals one gets its explanation; the suite is tested by them, since it must fail each; and the
+demonstration class makes them.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +39,12 @@ class Misconception:
     hint: str
     change: tuple[str, str]
 
+    def concerns(self, source: str) -> bool:
+        """Whether some source defines the function, class or method that the mistake is made in."""
+        name, _, method = self.question.partition(".")
+        defined = re.search(rf"^(def|class) {name}\b", source, re.MULTILINE)
+        return defined is not None and (not method or f"def {method}(" in source)
+
     def apply(self, source: str) -> str:
         """The source with the mistake made. Raises SuiteError unless the reference's words occur in it once."""
         right, wrong = self.change
@@ -49,13 +57,7 @@ class Misconception:
 
 def with_mistake(statements: Sequence[Statement], misconception: Misconception) -> list[Statement]:
     """The reference solution with one mistake made in the statement that defines the question."""
-    name, _, method = misconception.question.partition(".")
-    found = [
-        statement
-        for statement in statements
-        if statement.source.lstrip().startswith((f"def {name}(", f"class {name}("))
-        and (not method or f"def {method}(" in statement.source)
-    ]
+    found = [statement for statement in statements if misconception.concerns(statement.source)]
     if len(found) != 1:
         raise SuiteError(
             f"The misconception {misconception.name!r} belongs to {misconception.question}, defined nowhere."
@@ -89,17 +91,20 @@ class KnownMistakes:
     def followed(
         self, question: str, yours: Any, ask: Callable[[Answers], Any], value: Callable[[Answers], Any]
     ) -> list[Any]:
-        """What the reference gives for ``value``, with each mistake made in ``question`` that has given ``yours``."""
+        """What the reference gives for ``value``, with each mistake made in ``question`` that has given ``yours``.
+
+        Where ``question`` is a method, mistakes made in its class count as made in it.
+        """
         return [
             value(self._made(known)) for known, theirs in self._all(question, ask) if compare("", yours, theirs).passed
         ]
 
     def _all(self, question: str, ask: Callable[[Answers], Any]) -> Iterator[tuple[Misconception, Any]]:
         for known in self._misconceptions:
-            if known.question == question:
+            if f"{question}.".startswith(f"{known.question}."):
                 try:
                     theirs = ask(self._made(known))
-                except (Verdict, ArithmeticError, LookupError, TypeError, ValueError):
+                except (Verdict, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
                     continue  # this mistake does not get as far as a value
                 if isinstance(theirs, (np.ndarray, np.generic, float, int)):
                     yield known, theirs

@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from autograder.answers import Answers
 from autograder.cellcode import old_habits
+from autograder.errors import SuiteError
 from autograder.notebook import Problem
 from autograder.sandbox import POLICY, Box, Raised, Trouble
 from autograder.slicing import defines, names_used_by, slice_for
 from autograder.verdicts import CallFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from autograder.lending import Loan
     from autograder.notebook import Notebook, Statement
     from autograder.sandbox import Policy, Step
+    from autograder.sandbox.worker import Handle
 
 
 class Student(Answers):
@@ -31,7 +33,7 @@ class Student(Answers):
         notebook: what they handed in.
         names: the graded functions and classes; only what these need is executed.
         policy: the limits of the box.
-        loan: functions of the reference that stand in for theirs.
+        loan: what the reference lends: functions that stand in for theirs, and those that tests hand to theirs.
         isolated: False runs their code as a plain process, for code one trusts.
     """
 
@@ -94,6 +96,11 @@ class Student(Answers):
             raise self._explained(function, results[-1])
         return results
 
+    def _lent(self, function: Callable[..., Any]) -> Handle:
+        if self._loan is None:
+            raise SuiteError("A function was handed to a notebook that nothing can be lent to.")
+        return self._loan.keep(function)
+
     # ----------------------------------------------------------------------------------------- the box
 
     def _running_box(self, steps: Sequence[Step]) -> Box:
@@ -101,7 +108,7 @@ class Student(Answers):
             if any(step.target is not None for step in steps):
                 raise CallFailed(self._label(steps), "What it needs was lost when the interpreter ended.")
             self._box = self._loaded_box()
-            if self._loan is not None:
+            if self._loan is not None and self._loan.names:
                 self._box.lend(self._loan.names)
         return self._box
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from autograder.notebook import Statement
 
-    Lender = Callable[[str, tuple[Any, ...], dict[str, Any]], Any]
+    Lender = Callable[["Step"], Any]
 
 
 class Trouble(Exception):
@@ -63,7 +63,11 @@ class Raised:
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do in the box: "call" a function (or a method of ``target``), "get", "set" or "fetch"."""
+    """One thing to do in the box.
+
+    "call" a function, a method of ``target``, or without a name ``target`` itself; "get" or "set" an attribute;
+    "hold" a value, so that it stays there and a handle stands for it; "fetch" what a handle holds.
+    """
 
     do: str
     name: str = ""
@@ -200,8 +204,8 @@ class Box:
             raise Lied("asked for a function that was not lent to it, or with too much")
         encoder = worker.Encoder(self._budget(), only_handles, by_value=self.policy.depth)
         try:
-            args, kwargs = worker.Decoder(arrays, self._budget(), _plain).decode(asked["arguments"])
-            reply = {"id": number, "value": encoder.encode(lender(str(asked["lend"]), args, kwargs))}
+            do, target, name, args, kwargs = worker.Decoder(arrays, self._budget(), _plain).decode(asked["lend"])
+            reply = {"id": number, "value": encoder.encode(lender(Step(do, name, target, args, kwargs)))}
         except Exception as error:  # noqa: BLE001 - wrong arguments are the student's, and they get to see it
             reply = {"id": number, "error": f"{type(error).__name__}: {error}"[: self.policy.text]}
         text = json.dumps(reply).encode()

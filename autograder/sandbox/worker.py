@@ -47,6 +47,29 @@ class Handle:
     description: str
 
 
+class Lent(Handle):
+    """Something of the grader's, as the student's code sees it: a function, an object, or a cache to hand back."""
+
+    def __init__(self, handle: Handle, ask: Callable[..., Any]) -> None:
+        super().__init__(handle.number, handle.description)
+        object.__setattr__(self, "_ask", ask)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Have the grader call it."""
+        return self._ask("call", self, "", args, kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # what copy, pickle and numpy look for
+            raise AttributeError(name)
+        try:
+            return self._ask("get", self, name, (), {})
+        except RuntimeError as error:
+            raise AttributeError(str(error)) from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._ask("set", self, name, (value,), {})
+
+
 @dataclass
 class Budget:
     """What one message may still hold; counted down while it is read or written."""
@@ -89,7 +112,7 @@ class Encoder:
         if value is None or kind in (bool, float, str) or (kind is int and value.bit_length() <= 64):
             return value
         if level >= self._by_value or not isinstance(value, (tuple, list, dict)):
-            return self._handle(value)
+            return self.handle(value)
         if isinstance(value, dict):
             return {"d": [[self.encode(k, level + 1), self.encode(v, level + 1)] for k, v in dict.items(value)]}
         return {"t" if isinstance(value, tuple) else "l": [self.encode(item, level + 1) for item in value]}
@@ -97,7 +120,7 @@ class Encoder:
     def _array(self, value: Any, plain: Any, level: int) -> Any:
         if plain.dtype.kind not in ARRAY_KINDS or plain.dtype.itemsize > 16 or plain.ndim > MAX_DIMENSIONS:
             self._budget.spend(8, level)
-            return self._handle(value)
+            return self.handle(value)
         plain = plain.astype(plain.dtype.newbyteorder("="), copy=False)
         known = id(value) in self._sent
         self._budget.spend(0 if known else plain.nbytes, level)
@@ -106,7 +129,8 @@ class Encoder:
             self.body += plain.tobytes()
         return {"a": [plain.dtype.str, list(plain.shape), self._sent[id(value)][0]]}
 
-    def _handle(self, value: Any) -> Any:
+    def handle(self, value: Any) -> Any:
+        """The JSON for a handle to ``value``, whatever it is."""
         kept = value if isinstance(value, Handle) else self._keep(value)
         return {"h": [kept.number, kept.description]}
 
@@ -206,7 +230,9 @@ class Notebook:
         exec(code, self.module.__dict__)  # noqa: S102 - this is what the box is for
 
     def perform(self, encoder: Encoder, what: str, target: Any, name: str, args: Any, kwargs: Any) -> Any:
-        """One step of a request: call a function or method, get or set an attribute, or fetch what a handle holds."""
+        """One step of a request: call a function or method, get or set an attribute, hold a value, or fetch it."""
+        if what == "hold":
+            return encoder.handle(*args)
         if what == "fetch":
             value = target
         elif what == "get":
@@ -357,21 +383,29 @@ class Server:
             return {"error": explain(error, self._start["text"])}
 
     def _lent(self, name: str) -> Callable[..., Any]:
-        """A function that asks the grader, in the middle of its request, and waits."""
+        """A function or class that is the grader's."""
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            encoder = Encoder(self._budget(), self._notebook.keep, by_value=self._start["depth"])
-            tree = encoder.encode([args, kwargs])
-            answer(self._sink, {"id": self._id, "lend": name, "arguments": tree}, bytes(encoder.body))
-            reply, received = next(self._stream)
-            if "error" in reply:
-                raise RuntimeError(reply["error"])
-            return self._decode(reply["value"], received)
+            return self._ask("call", None, name, args, kwargs)
 
         return call
 
+    def _ask(self, *step: Any) -> Any:
+        """Have the grader do one step, in the middle of its request, and wait."""
+        encoder = Encoder(self._budget(), self._notebook.keep, by_value=self._start["depth"])
+        tree = encoder.encode(step)
+        answer(self._sink, {"id": self._id, "lend": tree}, bytes(encoder.body))
+        reply, received = next(self._stream)
+        if "error" in reply:
+            raise RuntimeError(reply["error"])
+        return self._decode(reply["value"], received)
+
     def _decode(self, tree: Any, received: bytes) -> Any:
-        return Decoder(received, self._budget(), self._notebook.find).decode(tree)
+        return Decoder(received, self._budget(), self._find).decode(tree)
+
+    def _find(self, handle: Handle) -> Any:
+        found = self._notebook.find(handle)
+        return Lent(found, self._ask) if found is handle else found
 
     def _budget(self) -> Budget:
         return Budget(self._start["values"], self._start["frame"], self._start["depth"])

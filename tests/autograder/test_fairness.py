@@ -131,7 +131,7 @@ def test_a_cache_of_the_reference_stays_outside_and_can_be_handed_back(loan):
         out, back, kind = asked(box, source, loan, np.arange(3.0))
     assert out.tolist() == [0, 2, 4]
     assert back.tolist() == [1, 2, 3]
-    assert kind == "Handle"
+    assert kind == "Lent"
     assert loan.used == {"forward", "backward"}
 
 
@@ -146,7 +146,7 @@ def test_what_is_not_lent_cannot_be_asked_for(loan):
 def test_a_handle_that_was_never_given_is_an_error_of_the_one_who_made_it_up(loan):
     with Box() as box:
         box.lend(loan.names)
-        source = "def f():\n    out, cache = forward(1.0)\n    return backward(type(cache)(-999, ''))"
+        source = "def f():\n    out, cache = forward(1.0)\n    object.__setattr__(cache, 'number', -999)\n    return backward(cache)"
         raised = asked(box, source, loan)
     assert isinstance(raised, Raised)
     assert raised.kind == "RuntimeError"
