@@ -146,7 +146,8 @@ def test_what_is_not_lent_cannot_be_asked_for(loan):
 def test_a_handle_that_was_never_given_is_an_error_of_the_one_who_made_it_up(loan):
     with Box() as box:
         box.lend(loan.names)
-        source = "def f():\n    out, cache = forward(1.0)\n    object.__setattr__(cache, 'number', -999)\n    return backward(cache)"
+        forged = "object.__setattr__(cache, 'number', -999)"
+        source = f"def f():\n    out, cache = forward(1.0)\n    {forged}\n    return backward(cache)"
         raised = asked(box, source, loan)
     assert isinstance(raised, Raised)
     assert raised.kind == "RuntimeError"
