@@ -84,7 +84,7 @@ class KnownMistakes:
         ``ask`` asks somebody for the value that was compared; a mistake that changes nothing here is no explanation.
         """
         for known, theirs in self._all(question, ask):
-            if compare("", yours, theirs).passed and not compare("", theirs, expected).passed:
+            if _equal(yours, theirs) and not compare("", theirs, expected).passed:
                 return known
         return None
 
@@ -113,3 +113,13 @@ class KnownMistakes:
         if known not in self._answers:
             self._answers[known] = Reference(with_mistake(self._statements, known))
         return self._answers[known]
+
+
+def _equal(yours: Any, theirs: Any) -> bool:
+    """Whether two answers are equal up to rounding, or have the same entries that are no finite numbers."""
+    if compare("", yours, theirs).passed:
+        return True
+    if not isinstance(yours, (np.ndarray, np.floating, float)) or np.shape(yours) != np.shape(theirs):
+        return False
+    strange = ~np.isfinite(theirs)
+    return bool(strange.any()) and np.array_equal(~np.isfinite(yours), strange)
