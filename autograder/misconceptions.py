@@ -121,5 +121,6 @@ def _equal(yours: Any, theirs: Any) -> bool:
         return True
     if not isinstance(yours, (np.ndarray, np.floating, float)) or np.shape(yours) != np.shape(theirs):
         return False
-    strange = ~np.isfinite(theirs)
-    return bool(strange.any()) and np.array_equal(~np.isfinite(yours), strange)
+    mine, strange = np.asarray(yours), ~np.isfinite(theirs)
+    same = np.array_equal(mine[strange], np.asarray(theirs)[strange], equal_nan=True)
+    return bool(strange.any()) and same and np.array_equal(~np.isfinite(mine), strange)

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 
@@ -17,16 +18,16 @@ SOURCE = HOME / "source" / "captioning" / "rnn_captioning.ipynb"
 class Student:
     """A notebook on its way to being handed in."""
 
-    def __init__(self, text=None):
-        self.content = json.loads(text or SOURCE.read_text(encoding="utf-8"))
+    def __init__(self, text):
+        self.content = json.loads(text)
 
     @property
     def cells(self):
         return self.content["cells"]
 
     def cell(self, name):
-        """The code cell that defines a function, or a method for a dotted name."""
-        pattern = rf"^\s*def {name.rpartition('.')[2]}\(" if "." in name else rf"^def {name}\("
+        """The code cell that defines a function or class, or a method for a dotted name."""
+        pattern = rf"^\s*def {name.rpartition('.')[2]}\(" if "." in name else rf"^(def|class) {name}\b"
         return next(
             cell
             for cell in self.cells
@@ -92,24 +93,35 @@ class Grade:
         return "\n".join(text for test in tests for text in (test.rationale, test.cause, test.hint) if text)
 
 
+@cache
+def loaded(name):
+    return load_assignment(name, HOME)
+
+
 @pytest.fixture(scope="session")
 def captioning():
-    return load_assignment("captioning", HOME)
+    return loaded("captioning")
 
 
 @pytest.fixture
-def student():
-    return Student()
+def source():
+    """The notebook that is handed in; tests of another one override this."""
+    return SOURCE
 
 
 @pytest.fixture
-def graded(captioning):
+def student(source):
+    return Student(source.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def graded(source):
     """Grade a notebook given as a Student, text or bytes; a fixed seed makes failures repeat."""
 
-    def run(notebook, name="rnn_captioning.ipynb", seed=7):
+    def run(notebook, name=source.name, seed=7):
         text = notebook.text if isinstance(notebook, Student) else notebook
         data = text if isinstance(text, bytes) else text.encode()
-        return Grade(grade(captioning, Submission("ada", {name: data}), seed=seed))
+        return Grade(grade(loaded(source.parent.name), Submission("ada", {name: data}), seed=seed))
 
     return run
 

@@ -115,13 +115,6 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "CopyGate",
-        "larger gradient only",
-        "only the larger of both gradients is handed on",
-        "That would be a max gate, and forward it would have to choose as well.",
-        ("return dfirst + dsecond", "return max(dfirst, dsecond)"),
-    ),
-    Misconception(
-        "CopyGate",
         "number halved",
         "each place gets half of the number instead of the number itself",
         "A copy is as large as the original.",
@@ -148,13 +141,6 @@ MISCONCEPTIONS = (
         "the gradient goes to the smaller input",
         "Which input has a say in the output?",
         ("return dx, dy", "return dy, dx"),
-    ),
-    Misconception(
-        "MaxGate",
-        "max gate distributes",
-        "both inputs get the gradient, though only one has a say in the output",
-        "If the smaller input grows by a little, does the output change?",
-        ("return dx, dy", "return dout, dout"),
     ),
     Misconception(
         "MaxGate",
@@ -259,6 +245,13 @@ MISCONCEPTIONS = (
     # ---------------------------------------------------------------------------------------------- sigmoid graph
     Misconception(
         "SigmoidGraph",
+        "graph: multiply gate skipped",
+        "the gradient does not go back through the product with -1",
+        "The sigmoid grows with x. Is your gradient positive?",
+        ("return dx", "return dnegative"),
+    ),
+    Misconception(
+        "SigmoidGraph",
         "graph: minus forgotten forward",
         "x is not multiplied by -1 before the exponential",
         "For large x the sigmoid is close to 1. Is yours?",
@@ -284,13 +277,6 @@ MISCONCEPTIONS = (
         "the gradient does not go back through the exp gate",
         "Count the gates on the way forward and on the way back.",
         ("self.exp.backward(dpower)", "dpower"),
-    ),
-    Misconception(
-        "SigmoidGraph",
-        "graph: multiply gate skipped",
-        "the gradient does not go back through the product with -1",
-        "The sigmoid grows with x. Is your gradient positive?",
-        ("return dx", "return dnegative"),
     ),
     Misconception(
         "SigmoidGraph",
@@ -532,7 +518,7 @@ MISCONCEPTIONS = (
         "overflow",
         "exponentials of large scores overflow",
         "What may you subtract from all scores of a row without changing the probabilities?",
-        ("scores - scores.max(axis=1, keepdims=True)", "scores"),
+        ("shifted = scores - scores.max(axis=1, keepdims=True)", "shifted = scores"),
     ),
     Misconception(
         "SoftmaxWithLoss",

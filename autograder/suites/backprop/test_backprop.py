@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -271,9 +272,8 @@ def test_affine_of_one_example(judge: Judge) -> None:
 def test_affine_used_again(judge: Judge) -> None:
     """After each backward, dx, dW and db are those of this backward alone."""
     again = used_before(AFFINE, affine_inputs(judge, 3, 5))
-    for gradient in AFFINE.gradients:
-        judge.gradients(again, affine_inputs(judge, 3, 5), [gradient])
-        judge.gradients(again, affine_inputs(judge, 2, 5), [gradient])
+    for N in (3, 2):
+        judge.gradients(again, affine_inputs(judge, N, 5))
 
 
 def scored(judge: Judge, N: int = 5, C: int = 7, scale: float = 1.0) -> dict[str, np.ndarray]:
@@ -337,7 +337,8 @@ def wave(x: Any) -> Any:
 
 def slope_of_wave(x: np.ndarray) -> np.ndarray:
     flat = x.ravel()
-    return (4 * np.cos(4 * flat) * np.roll(flat, -1) + np.sin(4 * np.roll(flat, 1))).reshape(x.shape)
+    slopes = 4 * np.cos(4 * flat) * np.roll(flat, -1) + np.sin(4 * np.roll(flat, 1))
+    return np.reshape(slopes, x.shape)
 
 
 def measured(x: np.ndarray, *step: float) -> Callable[[Answers], Any]:
@@ -365,8 +366,8 @@ def test_numeric_gradient_with_a_step(judge: Judge) -> None:
     """The step that is given is taken, to either side."""
     x = judge.normal(4)
     moves = 0.1 * np.eye(4)
-    expected = np.array([(wave(x + move) - wave(x - move)) / 0.2 for move in moves])
-    judge.same("gradient", expected, measured(x, 0.1))
+    chords = [(wave(x + move) - wave(x - move)) / 0.2 for move in moves]
+    judge.same("gradient", np.array(chords), measured(x, 0.1))
 
 
 @question("numeric_gradient")
@@ -446,7 +447,7 @@ def test_network_in_training(judge: Judge) -> None:
         return loss if name == "loss" else entry(model, grads, name)
 
     for name in ("loss", *PARAMS):
-        judge.same(name, trained(judge.reference, name), lambda who, name=name: trained(who, name))
+        judge.same(name, trained(judge.reference, name), partial(trained, name=name))
 
 
 # --------------------------------------------------------------------------------------- derivative of a derivative
