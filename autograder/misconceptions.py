@@ -103,7 +103,8 @@ class KnownMistakes:
         for known in self._misconceptions:
             if f"{question}.".startswith(f"{known.question}."):
                 try:
-                    theirs = ask(self._made(known))
+                    with np.errstate(all="ignore"):  # some mistakes overflow
+                        theirs = ask(self._made(known))
                 except (Verdict, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
                     continue  # this mistake does not get as far as a value
                 if isinstance(theirs, (np.ndarray, np.generic, float, int)):

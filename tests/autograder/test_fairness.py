@@ -166,3 +166,70 @@ def test_arguments_too_large_to_be_worked_on_outside_of_the_box_are_refused(loan
         box.lend(loan.names)
         with pytest.raises(Lied, match="too much"):
             asked(box, "import numpy as np\ndef f(): return forward(np.zeros(10**6))", loan)
+
+
+# ------------------------------------------------------------------------------------------------ classes that are lent
+
+LAYER = """class Layer:
+    def __init__(self, size):
+        self.size, self._secret = size, 42
+    def double(self, x):
+        return self.size * x
+"""
+
+
+@pytest.fixture
+def lent_layer():
+    return Loan(Reference([Statement(LAYER, 1, 1, 0)]), {"Layer"})
+
+
+def test_an_instance_of_a_lent_class_answers_its_methods_and_attributes(lent_layer):
+    with Box() as box:
+        box.lend(lent_layer.names)
+        source = (
+            "def f(x):\n    layer = Layer(size=2)\n    first = layer.double(x)\n    layer.size = 5\n"
+            "    return first, layer.size, layer.double(x), hasattr(layer, 'colour')"
+        )
+        first, size, second, coloured = asked(box, source, lent_layer, np.arange(3.0))
+    assert first.tolist() == [0, 2, 4]
+    assert size == 5
+    assert second.tolist() == [0, 5, 10]
+    assert coloured is False
+    assert lent_layer.used == {"Layer"}
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "'get', layer, '_secret', (), {}",
+        "'get', layer, '__class__', (), {}",
+        "'get', layer.double, '__globals__', (), {}",
+        "'get', layer.double, '__func__', (), {}",
+        "'set', layer, '__class__', (1,), {}",
+        "'call', layer, '', (), {}",
+        "'call', layer, '__init__', (7,), {}",
+        "'call', layer.double, '__reduce__', (), {}",
+        "'call', None, 'open', ('/etc/passwd',), {}",
+        "'fetch', layer, '', (), {}",
+        "'hold', None, '', (1,), {}",
+    ],
+)
+def test_of_a_lent_object_no_more_is_in_reach_than_its_public_face(lent_layer, step):
+    with Box() as box:
+        box.lend(lent_layer.names)
+        source = f"def f():\n    layer = Layer(2)\n    return layer.__dict__['_ask']({step})"
+        raised = asked(box, source, lent_layer)
+    assert isinstance(raised, Raised)
+    assert "is not lent" in raised.message
+
+
+def test_a_function_that_is_an_argument_is_called_where_it_is():
+    """What a test hands over is asked from inside, and what it raises is told to whoever called it."""
+    loan = Loan(Reference([]))
+    handle = loan.keep(lambda x: np.sum(x**2))
+    with Box() as box:
+        source = "def f(g, x):\n    try:\n        g('no number')\n    except RuntimeError as error:\n"
+        source += "        return g(x), str(error)"
+        total, error = asked(box, source, loan, handle, np.arange(3.0))
+    assert total == 5
+    assert "TypeError" in error

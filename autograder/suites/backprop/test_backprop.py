@@ -276,6 +276,22 @@ def test_affine_used_again(judge: Judge) -> None:
         judge.gradients(again, affine_inputs(judge, N, 5))
 
 
+@question("Affine")
+def test_affine_beside_another(judge: Judge) -> None:
+    """Two layers in one network do not disturb each other."""
+    first, second = affine_inputs(judge, 3, 5), affine_inputs(judge, 3, 5)
+    dout = judge.normal(3, 7)
+
+    def beside(who: Answers) -> Any:
+        one, other = (who.Affine(each["W"], each["b"]) for each in (first, second))
+        one.call("forward", first["x"])
+        other.call("forward", second["x"])
+        one.call("backward", dout)
+        return one.get("dW")
+
+    judge.same("dW", beside(judge.reference), beside)
+
+
 def scored(judge: Judge, N: int = 5, C: int = 7, scale: float = 1.0) -> dict[str, np.ndarray]:
     return {"scores": judge.normal(N, C, scale=scale), "y": judge.rng.integers(C, size=N)}
 
