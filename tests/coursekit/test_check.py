@@ -348,11 +348,11 @@ def test_a_layer_of_numbers_gets_numbers_and_may_return_lists():
 @pytest.mark.parametrize(
     ("method", "wrong", "told"),
     [
-        ("forward", lambda self, x: setattr(self, "x", x) or x * self.W, "look at out, dx"),
+        ("forward", lambda self, x: setattr(self, "x", x) or x * self.W, "look at out and dx"),
         ("backward", lambda self, dout: setattr(self, "dW", dout * self.x) or dout * self.W, "look at dx"),
         ("backward", lambda self, dout: dout * self.W + dout, "look at dW"),
         ("backward", lambda self, dout: (setattr(self, "dW", 0 * dout), dout), "returned 2 values; expected are dx"),
-        ("forward", lambda self, x: (x, x), "returned 2 values; 1 is expected"),
+        ("forward", lambda _, x: (x, x), "returned 2 values; 1 is expected"),
         ("forward", lambda self, x: setattr(self, "x", x), "returned NoneType where floats belong"),
     ],
 )
@@ -363,10 +363,8 @@ def test_what_is_wrong_with_a_layer_is_named(method, wrong, told):
 
 def test_a_layer_that_keeps_something_from_an_earlier_call_is_not_right():
     class Piling(Scale):
-        dW = 0.0
-
         def backward(self, dout):
-            self.dW = self.dW + dout * self.x
+            self.dW = getattr(self, "dW", 0.0) + dout * self.x
             return dout * self.W + dout
 
     with pytest.raises(CheckFailed, match="look at dW"):
@@ -374,7 +372,7 @@ def test_a_layer_that_keeps_something_from_an_earlier_call_is_not_right():
 
 
 def test_a_layer_that_is_not_written_yet_is_told_by_its_method():
-    with pytest.raises(CheckFailed, match="Scale.forward is not written yet|unwritten is not written yet"):
+    with pytest.raises(CheckFailed, match="unwritten is not written yet"):
         check_layer(type("Scale", (Scale,), {"forward": unwritten}), *SCALE, out=SCALED)
 
 
