@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autograder.answers import Thing
-from autograder.verdicts import Failure
+from autograder.verdicts import CallFailed, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -118,7 +118,15 @@ class LayerClass(Differentiable):
         """The gradients, from an instance, which knows who answers."""
         result = cache.call("backward", *upstream)
         returned = dict(zip(self.returned, _parts(self.backward, result, self.returned), strict=True))
-        return returned | {f"d{name}": cache.get(f"d{name}") for name in self.parameters}
+        return returned | {f"d{name}": self._left_behind(cache, f"d{name}") for name in self.parameters}
+
+    def _left_behind(self, layer: Thing, name: str) -> Any:
+        try:
+            return layer.get(name)
+        except CallFailed as failure:
+            raise Failure(
+                f"{self.backward} leaves no {name} behind. {failure.rationale}", f"Set self.{name}."
+            ) from None
 
     def _run(self, who: Answers, batch: Sequence[Mapping[str, Any]]) -> list[tuple[list[Any], Any]]:
         made = getattr(who, self.name)

@@ -137,9 +137,9 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "MaxGate",
-        "routed to the smaller",
-        "the gradient goes to the smaller input",
-        "Which input has a say in the output?",
+        "gradient for the smaller",
+        "the smaller input gets the gradient, though it has no say in the output",
+        "If the smaller input grows by a little, does the output change?",
         ("return dx, dy", "return dy, dx"),
     ),
     Misconception(
