@@ -19,22 +19,32 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from types import FunctionType, MethodType
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from autograder.errors import SuiteError
+from autograder.guests import Argument, Guest, Guests
 from autograder.sandbox import POLICY, Step
 from autograder.sandbox.box import only_handles
 from autograder.sandbox.worker import Budget, Decoder, Encoder, Handle, Notebook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
-    from autograder.notebook import Statement
+    from coursekit.notebook import Statement
 
 
 class Answers(ABC):
-    """Functions that can be called by name: ``answers.affine_forward(x, W, b)``."""
+    """Functions that can be called by name: ``answers.affine_forward(x, W, b)``.
+
+    Args:
+        loan: has what they may use under a name of their own.
+    """
+
+    def __init__(self, loan: Guest) -> None:
+        self._loan = loan
+        self._guests = Guests()
 
     def __getattr__(self, name: str) -> Function:
         if name.startswith("_"):
@@ -49,35 +59,51 @@ class Answers(ABC):
         """
         return [self._wrap(result) for result in self._perform([self._unwrapped(step) for step in steps])]
 
-    def hold(self, value: Any) -> Thing:
-        """A value that stays with whoever answers; ``fetch`` shows what became of it."""
-        thing = self.perform([Step("hold", args=(value,))])[0]
+    def keep(self, value: Any) -> Thing:
+        """Have a value kept where the functions run, to hand it to them and to see afterwards what became of it."""
+        thing = self.perform([Step("keep", args=(value,))])[0]
         assert isinstance(thing, Thing)
         return thing
+
+    def original(self, thing: Thing) -> Guest:
+        """What a thing of theirs stands for: the guest, if it is one that has come back, else the thing itself."""
+        return self._guests.find(thing.handle) if thing.handle.number < 0 else thing
 
     @abstractmethod
     def _perform(self, steps: Sequence[Step]) -> list[Any]:
         """The same, with handles."""
 
-    @abstractmethod
-    def _lent(self, function: Callable[..., Any]) -> Handle:
-        """What stands for a function of ours with whoever answers."""
+    def _answer(self, step: Step) -> Any:
+        """What a stand-in gets that asks for something of ours, in the middle of a step.
+
+        Raises:
+            LookupError: that is not lent.
+        """
+        target, args, kwargs = self._ours((step.target, step.args, step.kwargs))
+        guest = self._loan if target is None else target
+        return self._unwrap(guest.answer(step.do, step.name, args, kwargs))
 
     def _unwrapped(self, step: Step) -> Step:
         return replace(step, args=self._unwrap(step.args), kwargs=self._unwrap(step.kwargs))
 
     def _unwrap(self, value: Any) -> Any:
-        """A value with a handle in place of each thing and function."""
+        """A value with a handle in place of each thing, function and guest."""
 
         def handle(item: Any) -> Any:
+            if isinstance(item, Thing) and item.answers is self:
+                return item.handle
             if isinstance(item, FunctionType):
-                return self._lent(item)
-            return item.handle if isinstance(item, Thing) else item
+                item = Argument(item)
+            return self._guests.keep(item) if isinstance(item, Guest) else item
 
-        return _everywhere(value, handle)
+        return everywhere(value, handle)
 
     def _wrap(self, result: Any) -> Any:
-        return _everywhere(result, lambda item: Thing(self, item) if isinstance(item, Handle) else item)
+        return everywhere(result, lambda item: Thing(self, item) if isinstance(item, Handle) else item)
+
+    def _ours(self, value: Any) -> Any:
+        """A value that comes from them with what each handle stands for here."""
+        return everywhere(self._wrap(value), lambda item: self.original(item) if isinstance(item, Thing) else item)
 
 
 @dataclass(frozen=True)
@@ -97,7 +123,7 @@ class Function:
 
 
 @dataclass(frozen=True)
-class Thing:
+class Thing(Guest):
     """A value that stays where it was made."""
 
     answers: Answers
@@ -134,10 +160,17 @@ class Thing:
 
 
 class Reference(Answers):
-    """The instructor's solution, run in this process; it follows the same rules as the box."""
+    """The instructor's solution, run in this process; it follows the same rules as the box.
 
-    def __init__(self, statements: Sequence[Statement]) -> None:
-        self._notebook = Notebook()
+    Args:
+        statements: what of the notebook is run.
+        file: the notebook, which may take functions from others beside it.
+    """
+
+    def __init__(self, statements: Sequence[Statement], file: Path) -> None:
+        super().__init__(Guest())
+        self._notebook = Notebook(self._asked)
+        self._notebook.module.__dict__["__file__"] = str(file)
         for statement in statements:
             try:
                 self._notebook.execute(statement.source, statement.cell, statement.line)
@@ -148,44 +181,11 @@ class Reference(Answers):
     def forget(self) -> None:
         """Let go of everything that tests hold."""
         self._notebook.kept.clear()
+        self._guests.clear()
 
-    def keep(self, function: Callable[..., Any]) -> Handle:
-        """Let a function be called from a box to which it is lent, by this handle."""
-        handle = self._lent(function)
-        return replace(handle, number=-handle.number)
-
-    def lend(self, step: Step, names: Container[str]) -> Any:
-        """What a box gets that has borrowed the functions and classes called ``names``.
-
-        What stays here is a handle below zero there, and stands for itself when it comes back.
-
-        Raises:
-            LookupError: the step needs what is not lent.
-        """
-        if not self._is_lent(_turned(step.target), step, names):
-            raise LookupError(f"{step.name} is not lent")
-        name = step.name or "__call__"
-        [result] = self._perform([Step(step.do, name, *map(_turned, (step.target, step.args, step.kwargs)))])
-        return _turned(result)
-
-    def _is_lent(self, target: Handle | None, step: Step, names: Container[str]) -> bool:
-        """Whether a step keeps to what is lent.
-
-        That is the functions and classes themselves, the public attributes and methods of an instance of such a class,
-        and a function that was an argument. A step further, through ``__globals__``, everything would be in reach.
-        """
-        if target is None:
-            return step.do == "call" and step.name in names
-        thing = self._notebook.find(target)
-        if step.do in ("get", "set"):
-            return type(thing).__name__ in names and step.name.isidentifier() and not step.name.startswith("_")
-        owner = thing.__self__ if isinstance(thing, MethodType) else None
-        return (
-            step.do == "call" and not step.name and (isinstance(thing, FunctionType) or type(owner).__name__ in names)
-        )
-
-    def _lent(self, function: Callable[..., Any]) -> Handle:
-        return self._notebook.keep(function)
+    def class_of(self, thing: Thing) -> type:
+        """The class of a thing of this reference."""
+        return type(self._notebook.find(thing.handle))
 
     def _perform(self, steps: Sequence[Step]) -> list[Any]:
         results = []
@@ -193,7 +193,7 @@ class Reference(Answers):
             encoder = Encoder(self._budget(), self._notebook.keep, by_value=1)
             target, args, kwargs = self._found((step.target, step.args, step.kwargs or {}))
             tree = self._notebook.perform(encoder, step.do, target, step.name, args, kwargs)
-            results.append(Decoder(bytes(encoder.body), self._budget(), lambda handle: handle).decode(tree))
+            results.append(self._copied(encoder, tree))
         return results
 
     def _found(self, value: Any) -> Any:
@@ -202,20 +202,25 @@ class Reference(Answers):
         tree = encoder.encode(value)
         return Decoder(bytes(encoder.body), self._budget(), self._notebook.find).decode(tree)
 
+    def _asked(self, do: str, target: Any, name: str, args: Any, kwargs: Any) -> Any:
+        """What a stand-in gets: of copies, as in the box."""
+        encoder = Encoder(self._budget(), self._notebook.keep, by_value=POLICY.depth)
+        target, args, kwargs = self._copied(encoder, encoder.encode((target, args, kwargs)))
+        return self._found(self._answer(Step(do, name, target, args, kwargs)))
+
+    def _copied(self, encoder: Encoder, tree: Any) -> Any:
+        """What was encoded, with handles as they are."""
+        return Decoder(bytes(encoder.body), self._budget(), lambda handle: handle).decode(tree)
+
     @staticmethod
     def _budget() -> Budget:
         return Budget(POLICY.values, POLICY.frame, POLICY.depth)
 
 
-def _turned(value: Any) -> Any:
-    """A value with the sign of each handle turned: what is kept here is below zero there."""
-    return _everywhere(value, lambda item: replace(item, number=-item.number) if isinstance(item, Handle) else item)
-
-
-def _everywhere(value: Any, change: Callable[[Any], Any]) -> Any:
+def everywhere(value: Any, change: Callable[[Any], Any]) -> Any:
     """A value of containers with ``change`` made to each of what they hold."""
     if isinstance(value, dict):
-        return {key: _everywhere(item, change) for key, item in value.items()}
+        return {key: everywhere(item, change) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
-        return type(value)(_everywhere(item, change) for item in value)
+        return type(value)(everywhere(item, change) for item in value)
     return change(value)

@@ -1,8 +1,11 @@
 """A course on disk: its assignments, their notebooks, questions and points, suites and reference solutions.
 
-The one source of each fact: points stand in the source notebook's nbgrader metadata, the reference solution is that
-notebook's code, the hidden tests are ``autograder/suites/ASSIGNMENT/test_NOTEBOOK.py``, and known mistakes the
+The one source of each fact: points stand in the source notebook's metadata, the reference solution is that notebook's
+code, the hidden tests are ``autograder/suites/ASSIGNMENT/test_NOTEBOOK.py``, and known mistakes the
 ``misconceptions_NOTEBOOK.py`` beside them.
+
+Extra credit cannot be told to nbgrader, whose questions are worth what they add to the maximum. So such a grade cell is
+worth 0 there, and bears ``"autograder": {"extra_credit": 6}`` in its metadata.
 """
 
 from __future__ import annotations
@@ -15,12 +18,12 @@ from typing import TYPE_CHECKING
 
 from autograder.answers import Reference
 from autograder.errors import SuiteError, UsageError
-from autograder.misconceptions import KnownMistakes
-from autograder.notebook import Notebook, read_notebook
-from autograder.slicing import defines, slice_for
+from autograder.misconceptions import KnownMistakes, Misconception
+from coursekit.errors import NotebookUnreadable
+from coursekit.notebook import Notebook, defines, read_notebook, slice_for
 
 if TYPE_CHECKING:
-    from autograder.misconceptions import Misconception
+    from coursekit.notebook import Cell
 
 SUITES = Path(__file__).parent / "suites"
 HOME = Path(__file__).parent.parent
@@ -29,10 +32,11 @@ HOME = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class Question:
-    """One graded function or method, by its dotted name, and what it is worth."""
+    """One graded function or method, by its dotted name, and what it is worth: to the maximum, or beyond it."""
 
     name: str
     points: float
+    extra_credit: bool
 
     @property
     def grade_id(self) -> str:
@@ -45,6 +49,7 @@ class AssignedNotebook:
     """One notebook of an assignment, as the instructor has it."""
 
     name: str
+    path: Path
     source: Notebook
     questions: tuple[Question, ...]
     suite: Path
@@ -55,20 +60,25 @@ class AssignedNotebook:
         """The functions and classes that are graded."""
         return tuple(question.name for question in self.questions)
 
+    @property
+    def extra_credit(self) -> bool:
+        """Whether all of it is voluntary."""
+        return all(question.extra_credit for question in self.questions)
+
     @cached_property
     def reference(self) -> Reference:
         """The instructor's solution, ready to be called."""
-        return Reference(slice_for(self.source.statements, self.names))
+        return Reference(slice_for(self.source.statements, self.names), self.path)
 
     @cached_property
     def mistakes(self) -> KnownMistakes:
         """The known mistakes, ready to be recognised."""
-        return KnownMistakes(self.misconceptions, slice_for(self.source.statements, self.names))
+        return KnownMistakes(self.misconceptions, slice_for(self.source.statements, self.names), self.path)
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """One assignment: a folder of notebooks in ``source/``."""
+    """One assignment: a folder of notebooks in ``source/``. Those of extra credit come last."""
 
     name: str
     folder: Path
@@ -105,23 +115,36 @@ def load_assignment(name: str, course: Path | None = None) -> Assignment:
         listed = ", ".join(known) or "none at all"
         raise UsageError(f"There is no assignment {name!r} in {course / 'source'}.", f"There is: {listed}.")
     folder = course / "source" / name
-    notebooks = tuple(_assigned(path, SUITES / name) for path in sorted(folder.glob("*.ipynb")))
-    return Assignment(name, folder, notebooks)
+    notebooks = [_assigned(path, SUITES / name) for path in sorted(folder.glob("*.ipynb"))]
+    return Assignment(name, folder, tuple(sorted(notebooks, key=lambda notebook: notebook.extra_credit)))
 
 
 def _assigned(path: Path, suites: Path) -> AssignedNotebook:
-    source = read_notebook(path.read_bytes(), path.stem)
+    try:
+        source = read_notebook(path.read_bytes(), path.stem)
+    except NotebookUnreadable as error:
+        raise SuiteError(f"{path} cannot be read: {error.message}.", error.fix) from error
     if source.problems:
         raise SuiteError(f"{path} has cells that cannot be read: {source.problems[0]}")
     suite = suites / f"test_{path.stem}.py"
     if not suite.is_file():
         raise SuiteError(f"{path} has no hidden suite.", f"Write one: {suite}")
     questions = tuple(
-        Question(_question_name(source, cell.nbgrader["grade_id"]), float(cell.nbgrader["points"]))
+        _question(source, cell)
         for cell in source.cells
         if cell.nbgrader.get("grade") and not cell.nbgrader.get("solution")  # with "solution", it is graded by hand
     )
-    return AssignedNotebook(path.stem, source, questions, suite, _misconceptions(suites, path.stem))
+    return AssignedNotebook(path.stem, path, source, questions, suite, _misconceptions(suites, path.stem))
+
+
+def _question(source: Notebook, cell: Cell) -> Question:
+    extra = float(cell.autograder.get("extra_credit", 0))
+    points = float(cell.nbgrader["points"])
+    if points and extra:
+        raise SuiteError(
+            f"{source.name}, cell {cell.number} has both points and extra credit.", "Set one of them to 0."
+        )
+    return Question(_question_name(source, cell.nbgrader["grade_id"]), points or extra, extra_credit=bool(extra))
 
 
 def _question_name(source: Notebook, grade_id: str) -> str:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from autograder.course import AssignedNotebook, Assignment
     from autograder.misconceptions import Misconception
 
+FORGETFUL = "last-notebook-only"
+"""A student who forgets the notebooks before the last, from which it may take functions."""
 MISTAKES = 6
 """How many of the known mistakes somebody in the class makes."""
 
@@ -58,7 +60,8 @@ def make_class(assignment: Assignment, released: Path, submitted: Path) -> None:
     for student, edit in _students(assignment):
         folder = submitted / student / assignment.name
         folder.mkdir(parents=True, exist_ok=True)
-        for assigned in assignment.notebooks:
+        handed_in = assignment.notebooks[-1:] if student == FORGETFUL else assignment.notebooks
+        for assigned in handed_in:
             path = (released if student == "untouched" else assignment.folder) / f"{assigned.name}.ipynb"
             write_whole(folder / path.name, edit(assigned, path.read_text(encoding="utf-8")))
 
@@ -71,6 +74,8 @@ def _students(assignment: Assignment) -> Iterator[tuple[str, Callable[[AssignedN
     yield "untouched", as_it_is
     for known in _chosen([known for notebook in assignment.notebooks for known in notebook.misconceptions]):
         yield re.sub(r"[^\w]+", "-", known.name.lower()).strip("-"), _mistaken(known)
+    if len(assignment.notebooks) > 1:
+        yield FORGETFUL, as_it_is
     yield "endless-loop", _in_first_answer("while True: pass")
     yield "syntax-error", _in_first_answer("if x = 1")
     yield "cut-off-file", lambda _, text: text[: len(text) * 2 // 3]

@@ -12,8 +12,8 @@ from rich.text import Text
 
 from autograder.course import assignment_names, course_folder
 from autograder.errors import AutograderError
-from autograder.notebook import Statement
 from autograder.sandbox import Box, Raised, Trouble
+from coursekit.notebook import Statement
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -2,13 +2,13 @@
 
     AutograderError                the work could not be done        exit code 1
     ├── UsageError                 the request makes no sense        exit code 2
-    ├── NotebookUnreadable         a file that is no notebook
     ├── SandboxUnavailable         this machine cannot isolate hostile code
     ├── BrokenBox                  a sandbox misbehaved before any student code ran in it
     ├── SuiteError                 a hidden suite and its assignment do not fit together
     └── ReleaseError               a release could not be made, or would give something away
 
-A student's mistake is never one of these: it is a result (see :mod:`autograder.outcomes`).
+A student's mistake is never one of these: it is a result (see :mod:`autograder.outcomes`). So is what they hand in that
+is no notebook, a :class:`coursekit.errors.NotebookUnreadable`.
 """
 
 from __future__ import annotations
@@ -32,10 +32,6 @@ class UsageError(AutograderError):
     """The request makes no sense: an unknown assignment, a path that is not there."""
 
     exit_code = 2
-
-
-class NotebookUnreadable(AutograderError):
-    """A file that should be a notebook cannot be read as one."""
 
 
 class SandboxUnavailable(AutograderError):

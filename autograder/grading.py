@@ -5,18 +5,22 @@ from __future__ import annotations
 import secrets
 import time
 import traceback
-from dataclasses import dataclass, replace
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autograder.errors import NotebookUnreadable, SandboxUnavailable, SuiteError
+from autograder.errors import SandboxUnavailable, SuiteError
 from autograder.lending import Loan, needed_loan
-from autograder.notebook import Notebook, read_notebook
 from autograder.outcomes import NotebookResult, Outcome, QuestionResult, Status, SubmissionResult, TestResult
 from autograder.sandbox import POLICY
 from autograder.student import Student
+from coursekit.errors import NotebookUnreadable
+from coursekit.notebook import Notebook, Problem, read_notebook
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from autograder.course import AssignedNotebook, Assignment, Question
     from autograder.plugin import SuiteRun
 
@@ -46,14 +50,15 @@ def grade(
     """
     started = time.monotonic()
     seed = secrets.randbits(48) if seed is None else seed
-    failures: list[str] = []
-    results = []
-    for assigned, notebook in _assign(assignment, submission):
-        if isinstance(notebook, Notebook):
-            results.append(_grade_notebook(assigned, notebook, seed, failures, isolated=isolated))
-        else:
-            results.append(_unreadable(assigned, seed, notebook))
-    return SubmissionResult.of(submission.student, tuple(results), time.monotonic() - started, "; ".join(failures))
+    papers = [_Paper(assigned, notebook) for assigned, notebook in _assign(assignment, submission)]
+    sitting = _Sitting(papers, seed, isolated=isolated)
+    for paper in papers:
+        sitting.judge(paper)
+    for paper in papers:
+        sitting.judge_again(paper)
+    results = tuple(paper.result(seed) for paper in papers)
+    failures = "; ".join(failure for paper in papers for failure in paper.failures)
+    return SubmissionResult.of(submission.student, results, time.monotonic() - started, failures)
 
 
 def _assign(
@@ -65,16 +70,22 @@ def _assign(
     for assigned in assignment.notebooks:  # first what bears its name
         if f"{assigned.name}.ipynb" in left:
             found[assigned.name] = left.pop(f"{assigned.name}.ipynb")
-    for assigned in assignment.notebooks:  # then what was renamed: the file that answers most of its questions
-        if assigned.name not in found and left:
-            best = max(left, key=lambda file: _answered(assigned, left[file]))
-            if _answered(assigned, left[best]) or len(assignment.notebooks) == 1:
-                found[assigned.name] = left.pop(best)
+    # Then what was renamed, the file and the notebook that have the most questions in common first.
+    pairs = [
+        (_answered(assigned, left[file]), assigned.name, file) for assigned in assignment.notebooks for file in left
+    ]
+    for common, name, file in sorted(pairs, reverse=True):
+        if name not in found and file in left and (common or len(assignment.notebooks) == 1):
+            found[name] = left.pop(file)
     missing = {
-        assigned.name: NotebookUnreadable(f"there is no notebook {assigned.name}.ipynb", "hand it in under that name")
+        assigned.name: _NotHandedIn(f"there is no notebook {assigned.name}.ipynb", "hand it in under that name")
         for assigned in assignment.notebooks
     }
     return [(assigned, found.get(assigned.name, missing[assigned.name])) for assigned in assignment.notebooks]
+
+
+class _NotHandedIn(NotebookUnreadable):
+    """There is no file for a notebook of the assignment."""
 
 
 def _read(file: str, data: bytes) -> Notebook | NotebookUnreadable:
@@ -95,53 +106,101 @@ def _answered(assigned: AssignedNotebook, notebook: Notebook | NotebookUnreadabl
     )
 
 
-def _grade_notebook(
-    assigned: AssignedNotebook, notebook: Notebook, seed: int, failures: list[str], *, isolated: bool
-) -> NotebookResult:
-    run = student = None
-    try:
-        student = Student(notebook, assigned.names, loan=Loan(assigned.reference), isolated=isolated)
-        from autograder.plugin import SuiteRun  # only now, since pytest takes as long to import as the box to come up
+@dataclass
+class _Paper:
+    """One notebook of a submission, on its way to a grade."""
 
-        run = SuiteRun(assigned, student, seed)
-        run.run()
-        _judge_again(run, notebook, isolated=isolated)
-        failures += run.errors
-    except (SandboxUnavailable, SuiteError):
-        raise  # no other submission could be graded either
-    except Exception as error:  # noqa: BLE001 - the batch goes on, and the report says that this is no grade
-        failures.append(_told(error))
-    finally:
-        if student is not None:
-            student.close()
-    problems = tuple(str(problem) for problem in (*notebook.problems, *(student.problems if student else ())))
-    questions = tuple(_question(question, run) for question in assigned.questions)
-    status = Status.PARTLY if problems or failures else Status.GRADED
-    return NotebookResult(assigned.name, status, seed, problems, questions)
+    assigned: AssignedNotebook
+    notebook: Notebook | NotebookUnreadable
+    run: SuiteRun | None = None
+    problems: list[Problem] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    """Of the grader itself."""
+    failed: list[str] = field(init=False)
+    """The questions that did not get all of their points with the student's own functions."""
+
+    def __post_init__(self) -> None:
+        self.failed = list(self.assigned.names)
+
+    def result(self, seed: int) -> NotebookResult:
+        """What is known now."""
+        if isinstance(self.notebook, NotebookUnreadable):
+            return _unreadable(self.assigned, seed, self.notebook)
+        problems = tuple(str(problem) for problem in (*self.notebook.problems, *self.problems))
+        questions = tuple(_question(question, self.run) for question in self.assigned.questions)
+        status = Status.PARTLY if problems or self.failures else Status.GRADED
+        return NotebookResult(self.assigned.name, status, seed, problems, questions)
 
 
-def _judge_again(run: SuiteRun, notebook: Notebook, *, isolated: bool) -> None:
-    """Judge each question that failed once more, with the functions lent to it that it uses and that failed too."""
-    failed = [name for name in run.assigned.names if run.earned(name) < 1]
-    deadline = time.monotonic() + POLICY.notebook_seconds
-    for question in failed:
-        if time.monotonic() > deadline:
-            break
-        names = needed_loan(question, notebook, failed, run.pairs)
-        if not names:
-            continue
-        loan = Loan(run.assigned.reference, names)
-        student = Student(notebook, run.assigned.names, loan=loan, isolated=isolated)
-        again = replace(run, student=student, only=question, results={}, weights={}, judged_with={}, errors=[])
-        try:
+class _Sitting:
+    """Judges the notebooks of one submission: each by itself, and then once more with what the others failed lent."""
+
+    def __init__(self, papers: Sequence[_Paper], seed: int, *, isolated: bool) -> None:
+        self._papers = papers
+        self._seed = seed
+        self._isolated = isolated
+
+    def judge(self, paper: _Paper) -> None:
+        """Run the notebook's suite."""
+        if isinstance(paper.notebook, NotebookUnreadable):
+            return
+        with _failures_kept(paper), closing(self._student(paper)) as student:
+            paper.problems = student.problems  # filled in while it runs
+            from autograder.plugin import SuiteRun  # now, since pytest takes as long to import as the box to come up
+
+            paper.run = SuiteRun(paper.assigned, student, self._seed)
+            paper.run.run()
+            paper.failed = [name for name in paper.assigned.names if paper.run.earned(name) < 1]
+            paper.failures += paper.run.errors
+
+    def judge_again(self, paper: _Paper) -> None:
+        """Judge each question that failed once more, with the functions lent to it that it uses and that failed too."""
+        if paper.run is None or isinstance(paper.notebook, NotebookUnreadable):
+            return
+        others = [each for each in self._papers if each is not paper]
+        # Of two functions of one name, the notebook's own is the one that it calls.
+        lenders = {name: each.assigned.reference for each in (*others, paper) for name in each.assigned.names}
+        failed = {name for each in others for name in each.failed} - set(paper.assigned.names) | set(paper.failed)
+        pairs = {pair for each in self._papers if each.run for pair in each.run.pairs}
+        deadline = time.monotonic() + POLICY.notebook_seconds
+        with _failures_kept(paper):
+            for question in paper.failed:
+                names = needed_loan(question, paper.notebook, failed, pairs)
+                if names and time.monotonic() < deadline:
+                    loan = Loan({name: lender for name, lender in lenders.items() if name in names})
+                    self._judge_with(paper, paper.run, question, loan)
+        for each in self._papers:
+            each.assigned.reference.forget()
+
+    def _judge_with(self, paper: _Paper, run: SuiteRun, question: str, loan: Loan) -> None:
+        with closing(self._student(paper, loan)) as student:
+            again = replace(run, student=student, only=question, results={}, weights={}, judged_with={}, errors=[])
             again.run()
-        finally:
-            student.close()
-        run.errors += again.errors
+        paper.failures += again.errors
         if again.earned(question) >= run.earned(question):  # if no better, its words are still about this question
             run.results[question] = again.results[question]
-            lent = ", ".join(name for name in run.assigned.names if name in loan.used)
+            lent = ", ".join(name for name in loan.names if name in loan.used)
             run.judged_with[question] = f"reference: {lent}" if lent else again.judged_with.get(question, "own")
+
+    def _student(self, paper: _Paper, loan: Loan | None = None) -> Student:
+        assert isinstance(paper.notebook, Notebook)
+        beside = {
+            f"{other.assigned.name}.ipynb": other.notebook.bare()
+            for other in self._papers
+            if other is not paper and isinstance(other.notebook, Notebook)
+        }
+        return Student(paper.notebook, paper.assigned.names, beside=beside, loan=loan, isolated=self._isolated)
+
+
+@contextmanager
+def _failures_kept(paper: _Paper) -> Iterator[None]:
+    """Keep a failure of the grader, so that the batch goes on; the report says that this is no grade."""
+    try:
+        yield
+    except (SandboxUnavailable, SuiteError):
+        raise  # no other submission could be graded either
+    except Exception as error:  # noqa: BLE001
+        paper.failures.append(_told(error))
 
 
 def _told(error: Exception) -> str:
@@ -158,11 +217,13 @@ def _question(question: Question, run: SuiteRun | None) -> QuestionResult:
         tests = (TestResult("grade", "The question can be judged.", 1.0, Outcome.NOT_JUDGED, cause=cause),)
     points = round(question.points * run.earned(question.name), 2) if run else 0.0
     judged_with = run.judged_with.get(question.name, "own") if run else "own"
-    return QuestionResult(question.name, points, question.points, judged_with, tests)
+    return QuestionResult(question.name, points, question.points, question.extra_credit, judged_with, tests)
 
 
 def _unreadable(assigned: AssignedNotebook, seed: int, problem: NotebookUnreadable) -> NotebookResult:
     told = {"cause": problem.message, "hint": problem.fix}
     test = TestResult("read", "The notebook can be read.", 1.0, Outcome.NOT_JUDGED, **told)
-    questions = tuple(QuestionResult(q.name, 0.0, q.points, "own", (test,)) for q in assigned.questions)
+    questions = tuple(QuestionResult(q.name, 0.0, q.points, q.extra_credit, "own", (test,)) for q in assigned.questions)
+    if assigned.extra_credit and isinstance(problem, _NotHandedIn):
+        return NotebookResult(assigned.name, Status.GRADED, seed, (), questions)  # it is voluntary: nothing is amiss
     return NotebookResult(assigned.name, Status.UNREADABLE, seed, (problem.message,), questions)

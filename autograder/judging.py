@@ -133,10 +133,12 @@ class Judge:
         def gradient(name: str) -> Callable[[Answers], Any]:
             return lambda who: layer.run_both(who, inputs, upstream)[name]
 
+        twins = self._twins(layer, inputs, own) if self.followed_through else []
         for name in names or layer.gradients:
-            if self.followed_through and self._follows(layer, inputs, own, yours[name], gradient(name)):
+            # Right but for a known mistake in the forward pass is what the reference's backward pass gives after that.
+            if any(compare(name, shown(yours[name]), gradient(name)(twin)).passed for twin in twins):
                 continue
-            if self.followed_through:
+            if self.followed_through and not twins:
                 self._must_respond(layer, inputs)
             self._accept_gradient(name, yours[name], Slope(evaluate, inputs, upstream, name[1:]), gradient(name))
 
@@ -209,24 +211,17 @@ class Judge:
         # into the box, is exact where theirs rounds to float32, and cannot be led astray near points already seen.
         return lambda batch: layer.run_many(self.reference if right else self.student, batch)
 
-    def _follows(
-        self,
-        layer: Differentiable,
-        inputs: Mapping[str, Any],
-        own: Sequence[Any],
-        yours: Any,
-        ask: Callable[[Answers], Any],
-    ) -> bool:
-        """Whether a gradient is right but for a known mistake in the forward pass.
+    def _twins(self, layer: Differentiable, inputs: Mapping[str, Any], own: Sequence[Any]) -> list[Reference]:
+        """The reference with each known mistake in its forward pass that gives the student's outputs.
 
-        It is, if it equals what the reference's backward pass gives after a forward pass with that mistake.
+        Where there is one, theirs is no function that was made up, however little it has in common with the right one:
+        gates in another order change nearly every number.
         """
 
-        def first_output(who: Answers) -> Any:
-            return layer.run_forward(who, inputs)[0][0]
+        def all_outputs(who: Answers) -> Any:
+            return np.concatenate([np.ravel(output) for output in layer.run_forward(who, inputs)[0]])
 
-        followed = self.mistakes.followed(layer.forward, own[0], first_output, ask)
-        return any(compare("", shown(yours), theirs).passed for theirs in followed)
+        return self.mistakes.twins(layer.forward, np.concatenate([np.ravel(output) for output in own]), all_outputs)
 
     def _must_respond(self, layer: Differentiable, inputs: Mapping[str, Any]) -> None:
         """Raise NotJudged unless the student's forward pass, though wrong, responds to its inputs like the right."""

@@ -1,8 +1,8 @@
 """Known mistakes: each a small change of the reference solution, with the words that explain it.
 
-An assignment's suite lists them in a file for each notebook, ``misconceptions_NOTEBOOK.py``. They serve three times: a
-failing answer that equals one gets its explanation; the suite is tested by them, since it must fail each; and the
-demonstration class makes them.
+The suite of a notebook lists them in ``misconceptions_NOTEBOOK.py``. They serve three times: a failing answer that
+equals one gets its explanation; the suite is tested by them, since it must fail each; and the demonstration class makes
+them.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from coursekit.gradcheck import compare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from autograder.answers import Answers
-    from autograder.notebook import Statement
+    from coursekit.notebook import Statement
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,10 @@ def with_mistake(statements: Sequence[Statement], misconception: Misconception) 
 class KnownMistakes:
     """The misconceptions of one notebook, each ready to be run: the reference with that mistake in it."""
 
-    def __init__(self, misconceptions: Sequence[Misconception], statements: Sequence[Statement]) -> None:
+    def __init__(self, misconceptions: Sequence[Misconception], statements: Sequence[Statement], file: Path) -> None:
         self._misconceptions = misconceptions
         self._statements = statements
+        self._file = file
         self._answers: dict[Misconception, Reference] = {}
 
     def recognise(
@@ -88,31 +90,30 @@ class KnownMistakes:
                 return known
         return None
 
-    def followed(
-        self, question: str, yours: Any, ask: Callable[[Answers], Any], value: Callable[[Answers], Any]
-    ) -> list[Any]:
-        """What the reference gives for ``value``, with each mistake made in ``question`` that has given ``yours``.
+    def twins(self, question: str, yours: Any, ask: Callable[[Answers], Any]) -> list[Reference]:
+        """The reference with a mistake in ``question``, for each that gives ``yours`` when it is asked.
 
         Where ``question`` is a method, mistakes made in its class count as made in it.
         """
-        return [
-            value(self._made(known)) for known, theirs in self._all(question, ask) if compare("", yours, theirs).passed
-        ]
+        return [self._made(known) for known, theirs in self._all(question, ask) if compare("", yours, theirs).passed]
 
     def _all(self, question: str, ask: Callable[[Answers], Any]) -> Iterator[tuple[Misconception, Any]]:
         for known in self._misconceptions:
             if f"{question}.".startswith(f"{known.question}."):
+                made = self._made(known)
                 try:
                     with np.errstate(all="ignore"):  # some mistakes overflow
-                        theirs = ask(self._made(known))
+                        theirs = ask(made)
                 except (Verdict, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
                     continue  # this mistake does not get as far as a value
+                finally:
+                    made.forget()
                 if isinstance(theirs, (np.ndarray, np.generic, float, int)):
                     yield known, theirs
 
     def _made(self, known: Misconception) -> Reference:
         if known not in self._answers:
-            self._answers[known] = Reference(with_mistake(self._statements, known))
+            self._answers[known] = Reference(with_mistake(self._statements, known), self._file)
         return self._answers[known]
 
 

@@ -62,6 +62,8 @@ class QuestionResult:
     question: str
     points: float
     max_points: float
+    extra_credit: bool
+    """Its points count beyond the maximum of the submission."""
     judged_with: str
     """"own", "follow-through", or "reference: " and the functions that were lent."""
     tests: tuple[TestResult, ...]
@@ -119,7 +121,7 @@ class SubmissionResult:
             student=student,
             status=status,
             score=round(sum(question.points for question in questions), 2),
-            max_score=round(sum(question.max_points for question in questions), 2),
+            max_score=round(sum(q.max_points for q in questions if not q.extra_credit), 2),
             seconds=round(seconds, 3),
             notebooks=notebooks,
             failure=failure,

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autograder.errors import ReleaseError
-from autograder.notebook import read_notebook
+from coursekit.notebook import read_notebook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from autograder.course import Assignment
-    from autograder.notebook import Notebook
+    from coursekit.notebook import Notebook
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 TELLING = 8

@@ -10,20 +10,16 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from autograder.answers import Answers
-from autograder.cellcode import old_habits
-from autograder.errors import SuiteError
-from autograder.notebook import Problem
+from autograder.lending import Loan
 from autograder.sandbox import POLICY, Box, Raised, Trouble
-from autograder.slicing import defines, names_used_by, slice_for
 from autograder.verdicts import CallFailed
+from coursekit.notebook import Problem, defines, names_used_by, old_habits, slice_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from autograder.lending import Loan
-    from autograder.notebook import Notebook, Statement
     from autograder.sandbox import Policy, Step
-    from autograder.sandbox.worker import Handle
+    from coursekit.notebook import Notebook, Statement
 
 
 class Student(Answers):
@@ -33,9 +29,12 @@ class Student(Answers):
         notebook: what they handed in.
         names: the graded functions and classes; only what these need is executed.
         policy: the limits of the box.
-        loan: what the reference lends: functions that stand in for theirs, and those that tests hand to theirs.
+        beside: files that lie beside the notebook, by name: the other notebooks of the submission.
+        loan: functions and classes of the reference that stand in for theirs.
         isolated: False runs their code as a plain process, for code one trusts.
     """
+
+    _loan: Loan
 
     def __init__(
         self,
@@ -43,14 +42,16 @@ class Student(Answers):
         names: Iterable[str],
         policy: Policy = POLICY,
         *,
+        beside: Mapping[str, bytes] | None = None,
         loan: Loan | None = None,
         isolated: bool = True,
     ) -> None:
+        super().__init__(loan or Loan({}))
         self.problems: list[Problem] = []
         self._notebook = notebook
         self._policy = policy
         self._isolated = isolated
-        self._loan = loan
+        self._beside = dict(beside or {})
         self._statements = slice_for(notebook.statements, names)
         # Started now, so that it comes up while the suite is being read.
         self._fresh: Box | None = Box(policy, isolated=isolated)
@@ -67,7 +68,8 @@ class Student(Answers):
         self._fresh = self._box = None
 
     def forget(self) -> None:
-        """Let go of everything that tests hold in the box: called between two tests."""
+        """Let go of everything that tests hold in the box, and of theirs that it holds: called between two tests."""
+        self._guests.clear()
         if self._box is not None:
             try:
                 self._box.forget()
@@ -85,7 +87,7 @@ class Student(Answers):
         started = time.monotonic()
         try:
             box = self._running_box(steps)
-            results = box.perform(steps, self._loan)
+            results = box.perform(steps, self._answer)
         except Trouble as trouble:
             self._box = None
             self._fatal[function] = f"{function} {trouble}."
@@ -96,11 +98,6 @@ class Student(Answers):
             raise self._explained(function, results[-1])
         return results
 
-    def _lent(self, function: Callable[..., Any]) -> Handle:
-        if self._loan is None:
-            raise SuiteError("A function was handed to a notebook that nothing can be lent to.")
-        return self._loan.keep(function)
-
     # ----------------------------------------------------------------------------------------- the box
 
     def _running_box(self, steps: Sequence[Step]) -> Box:
@@ -108,7 +105,7 @@ class Student(Answers):
             if any(step.target is not None for step in steps):
                 raise CallFailed(self._label(steps), "What it needs was lost when the interpreter ended.")
             self._box = self._loaded_box()
-            if self._loan is not None and self._loan.names:
+            if self._loan.names:
                 self._box.lend(self._loan.names)
         return self._box
 
@@ -119,6 +116,8 @@ class Student(Answers):
             box = self._fresh or Box(self._policy, isolated=self._isolated)
             self._fresh = None
             try:
+                for file, content in self._beside.items():
+                    box.place(file, content)
                 for statement in self._statements:
                     if statement.position in self._skipped:
                         continue
@@ -159,7 +158,7 @@ class Student(Answers):
 
     def _must_be_defined(self, function: str) -> None:
         name = function.partition(".")[0]
-        if self._loan is not None and name in self._loan.names:
+        if name in self._loan.names:
             return
         statement = defines(self._notebook.statements, name)
         if statement is None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from autograder.errors import UsageError
 from autograder.grading import Submission
-from autograder.notebook import MAX_FILE
 from autograder.sandbox.box import clean
+from coursekit.notebook import MAX_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from autograder.outcomes import NotebookResult, Report, SubmissionResult
+    from autograder.outcomes import NotebookResult, QuestionResult, Report, SubmissionResult
 
 MARKS = {Outcome.PASSED: ("✓", "green"), Outcome.FAILED: ("✗", "red"), Outcome.NOT_JUDGED: ("?", "yellow")}
 STATUS_STYLE = {Status.GRADED: "green", Status.PARTLY: "yellow", Status.UNREADABLE: "red"}
@@ -111,12 +111,15 @@ def _show_notebook(notebook: NotebookResult, console: Console) -> None:
             found.append(told.rationale or told.cause)
             if told.hint:
                 found.append(f"\n→ {told.hint}", "cyan")
-        table.add_row(
-            Text(f"{mark} {question.question}", style), f"{question.points:g} / {question.max_points:g}", found
-        )
+        table.add_row(Text(f"{mark} {question.question}", style), _points(question), found)
     console.print(table)
     for problem in notebook.problems:
         console.print(Text(f"! {problem}", "yellow"))
+
+
+def _points(question: QuestionResult) -> str:
+    extra = " extra" if question.extra_credit else ""
+    return f"{question.points:g} / {question.max_points:g}{extra}"
 
 
 def _how(judged_with: str) -> str:

@@ -14,8 +14,7 @@ Strings are UTF-8 of a fixed length. `save_captions` writes such a file, with ch
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,10 +22,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coursekit.errors import DatasetUnusable, InvalidInput
+from coursekit.hdf5 import new_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from io import FileIO
+    import os
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -94,6 +94,30 @@ class CaptionData:
         """The index of each word."""
         return {word: index for index, word in enumerate(self.idx_to_word)}
 
+    def few(self, count: int) -> CaptionData:
+        """Return one caption of each of the first training pictures: what a model can learn by heart.
+
+        Args:
+            count: How many pictures.
+
+        Returns:
+            The data with `count` captions of `count` pictures to train on, and all of the validation split.
+
+        Raises:
+            InvalidInput: There are not so many pictures with a caption.
+        """
+        pictures, rows = np.unique(self.train.image_idxs, return_index=True)
+        if not 1 <= count <= len(pictures):
+            raise InvalidInput(f"count is {count}; it must be from 1 to {len(pictures)}, the number of pictures")
+        chosen = pictures[:count]
+        split = Split(
+            self.train.captions[rows[:count]],
+            np.arange(count, dtype=np.int32),
+            self.train.features[chosen],
+            self.train.urls[chosen],
+        )
+        return replace(self, train=split)
+
 
 def load_captions(path: str | os.PathLike[str] = "datasets/scenes.h5") -> CaptionData:
     """Read a data set of captioned pictures, and check that it is whole.
@@ -108,7 +132,7 @@ def load_captions(path: str | os.PathLike[str] = "datasets/scenes.h5") -> Captio
     Raises:
         DatasetUnusable: The file is missing, damaged, or of another schema; the message says which command mends it.
     """
-    file = _find(Path(path))
+    file = find_dataset(Path(path))
     try:
         return _load(file)
     except DatasetUnusable:
@@ -154,24 +178,11 @@ def save_captions(path: str | os.PathLike[str], data: CaptionData) -> None:
     Raises:
         OSError: It could not be written; with ``errno`` ENOSPC when the disk is full.
     """
-    import h5py
-
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # A name of its own for each process, so that two of them do not write into one file.
-    draft = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with draft.open("w+b", buffering=0) as raw:
-            sink = _Sink(raw)
-            with h5py.File(sink, "w", libver=("v110", "v110")) as h5:
-                for name in SPLITS:
-                    for array, (_, dtype) in _ARRAYS.items():
-                        _write(h5, f"{name}_{array}", getattr(getattr(data, name), array), dtype)
-                _write(h5, "idx_to_word", np.array(data.idx_to_word, object), None)
-            sink.finish()
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
+    with new_file(path) as h5:
+        for name in SPLITS:
+            for array, (_, dtype) in _ARRAYS.items():
+                _write(h5, f"{name}_{array}", getattr(getattr(data, name), array), dtype)
+        _write(h5, "idx_to_word", np.array(data.idx_to_word, object), None)
 
 
 def minibatch(
@@ -243,49 +254,12 @@ def _word(index: int, idx_to_word: Sequence[str] | Mapping[int, str]) -> str:
     raise InvalidInput(f"captions hold the index {index}, which stands for no word; there are {len(idx_to_word)} words")
 
 
-class _Sink:
-    """A file that HDF5 writes through, and that keeps the first error until HDF5 is done.
+def find_dataset(path: Path) -> Path:
+    """Return where a file of data is: a relative path is looked for in the working folder and in those above it.
 
-    HDF5 cannot close a file that it cannot write: on a full disk the interpreter crashes, or the file stays open. Here
-    it believes that all went well, and `finish` says what happened.
+    Raises:
+        DatasetUnusable: It is nowhere; the message says which command makes it.
     """
-
-    def __init__(self, raw: FileIO) -> None:
-        self.seek, self.tell, self.read, self.readinto = raw.seek, raw.tell, raw.read, raw.readinto
-        self._raw = raw
-        self._error: OSError | None = None
-
-    def write(self, data: memoryview) -> int:
-        self._try(lambda: self._write_all(data))
-        return len(data)
-
-    def truncate(self, size: int) -> int:
-        self._try(lambda: self._raw.truncate(size))
-        return size
-
-    def flush(self) -> None:
-        """Do nothing: there is no buffer."""
-
-    def finish(self) -> None:
-        """Put everything on the disk, or raise the first error that there was."""
-        self._try(lambda: os.fsync(self._raw.fileno()))
-        if self._error:
-            raise self._error
-
-    def _write_all(self, data: memoryview) -> None:
-        # A disk that is nearly full takes a part, and refuses the next.
-        while data:
-            data = data[self._raw.write(data) :]
-
-    def _try(self, action: Callable[[], object]) -> None:
-        if self._error is None:
-            try:
-                action()
-            except OSError as error:
-                self._error = error
-
-
-def _find(path: Path) -> Path:
     if path.is_absolute():
         folders = [path.parent]
     else:

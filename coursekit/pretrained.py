@@ -15,13 +15,13 @@ N is the number of pictures, C and F are numbers of channels, H and W the height
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import h5py
 import numpy as np
 
+from coursekit import pixels
 from coursekit.convolution import (
     average_backward,
     average_forward,
@@ -33,9 +33,11 @@ from coursekit.convolution import (
     relu_forward,
 )
 from coursekit.errors import InvalidInput
+from coursekit.hdf5 import new_file
 from coursekit.layers import affine_backward, affine_forward
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
@@ -163,24 +165,18 @@ class PretrainedCNN:
             h5_file: The file; one that exists is replaced.
             about: More attributes by name, such as the accuracy.
         """
-        path = Path(h5_file)
-        half = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            with h5py.File(half, "w") as file:
-                file.attrs["format"] = FORMAT
-                file.attrs["architecture"] = json.dumps([layer._asdict() for layer in self._layers])
-                file.attrs["classes"] = json.dumps(list(self.classes))
-                file.attrs["mean"], file.attrs["scale"] = self.mean, self.scale
-                for name, value in about.items():
-                    file.attrs[name] = value
-                for name, array in self.params.items():
-                    # Checksums let a damaged file be told from a whole one.
-                    file.create_dataset(
-                        name.replace(".", "/"), data=array, dtype=np.float32, chunks=array.shape, fletcher32=True
-                    )
-            half.replace(path)
-        finally:
-            half.unlink(missing_ok=True)
+        with new_file(h5_file) as file:
+            file.attrs["format"] = FORMAT
+            file.attrs["architecture"] = json.dumps([layer._asdict() for layer in self._layers])
+            file.attrs["classes"] = json.dumps(list(self.classes))
+            file.attrs["mean"], file.attrs["scale"] = self.mean, self.scale
+            for name, value in about.items():
+                file.attrs[name] = value
+            for name, array in self.params.items():
+                # Checksums let a damaged file be told from a whole one.
+                file.create_dataset(
+                    name.replace(".", "/"), data=array, dtype=np.float32, chunks=array.shape, fletcher32=True
+                )
 
     def forward(self, X: Floats, start: str | int | None = None, end: str | int | None = None) -> tuple[Floats, Cache]:
         """Run the layers from `start` to `end`, both included.
@@ -253,19 +249,11 @@ class PretrainedCNN:
         Raises:
             InvalidInput: The shape is another.
         """
-        several = np.asarray(pictures)
-        if several.ndim == 3:
-            several = several[np.newaxis]
-        if several.ndim != 4 or several.shape[3] != 3:
-            raise InvalidInput(f"pictures have shape {np.shape(pictures)}; (H, W, 3) or (N, H, W, 3) is expected")
-        x = (several.astype(np.float32) / np.float32(255) - self.mean) / self.scale
-        return np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+        return pixels.preprocess(pictures, self.mean, self.scale)
 
     def deprocess(self, X: Floats) -> Pictures:
         """Turn what the network reads, of shape (N, 3, H, W), back into pictures of shape (N, H, W, 3)."""
-        pictures = (X.transpose(0, 2, 3, 1) * self.scale + self.mean) * 255
-        rounded: Pictures = np.clip(np.rint(pictures), 0, 255).astype(np.uint8)
-        return rounded
+        return pixels.deprocess(X, self.mean, self.scale)
 
     def _set(
         self,

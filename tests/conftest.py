@@ -12,14 +12,23 @@ from autograder.course import HOME, load_assignment
 from autograder.grading import Submission, grade
 from coursekit import get_datasets
 
-SOURCE = HOME / "source" / "captioning" / "rnn_captioning.ipynb"
-
 
 class Student:
-    """A notebook on its way to being handed in."""
+    """A notebook on its way to being handed in, and beside it, as they are, those that it takes functions from."""
 
-    def __init__(self, text):
-        self.content = json.loads(text)
+    def __init__(self, notebook):
+        self.notebook = notebook
+        self.file = f"{notebook}.ipynb"
+        [path] = (HOME / "source").glob(f"*/{self.file}")
+        self.assignment = path.parent.name
+        self.content = json.loads(path.read_text(encoding="utf-8"))
+        self.beside = {
+            other.name: other.read_bytes() for other in path.parent.glob("*.ipynb") if other.name in self.text
+        }
+
+    @property
+    def files(self):
+        return {**self.beside, self.file: self.text.encode()}
 
     @property
     def cells(self):
@@ -76,14 +85,12 @@ class Student:
 
 
 class Grade:
-    """The result of one submission, with what tests ask for most."""
+    """The result of one notebook of a submission, with what tests ask for most."""
 
-    def __init__(self, result):
+    def __init__(self, result, name):
         self.result = result
-        self.notebook = result.notebooks[0]
-        self.questions = {
-            question.question: question for notebook in result.notebooks for question in notebook.questions
-        }
+        [self.notebook] = [notebook for notebook in result.notebooks if notebook.notebook == name]
+        self.questions = {question.question: question for question in self.notebook.questions}
         self.points = {name: question.points for name, question in self.questions.items()}
         self.lost = {name for name, question in self.questions.items() if question.points < question.max_points}
 
@@ -104,24 +111,28 @@ def captioning():
 
 
 @pytest.fixture
-def source():
-    """The notebook that is handed in; tests of another one override this."""
-    return SOURCE
+def student_of():
+    """Make a Student of the notebook with a given name."""
+    return Student
 
 
 @pytest.fixture
-def student(source):
-    return Student(source.read_text(encoding="utf-8"))
+def student():
+    """Of the notebook that most tests are about; the tests of another one override this."""
+    return Student("rnn_captioning")
 
 
 @pytest.fixture
-def graded(source):
-    """Grade a notebook given as a Student, text or bytes; a fixed seed makes failures repeat."""
+def graded():
+    """Grade a Student, or text or bytes handed in as the notebook named; a fixed seed makes failures repeat."""
 
-    def run(notebook, name=source.name, seed=7):
-        text = notebook.text if isinstance(notebook, Student) else notebook
-        data = text if isinstance(text, bytes) else text.encode()
-        return Grade(grade(loaded(source.parent.name), Submission("ada", {name: data}), seed=seed))
+    def run(handed_in, notebook="rnn_captioning", seed=7):
+        if isinstance(handed_in, Student):
+            student, files = handed_in, handed_in.files
+        else:
+            student = Student(notebook)
+            files = {student.file: handed_in if isinstance(handed_in, bytes) else handed_in.encode()}
+        return Grade(grade(loaded(student.assignment), Submission("ada", files), seed=seed), student.notebook)
 
     return run
 

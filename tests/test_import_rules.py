@@ -15,9 +15,10 @@ from autograder.course import HOME, assignment_names, load_assignment
 STUDENT_PACKAGES = {"numpy", "h5py", "imageio", "matplotlib", "tqdm", "IPython"}
 # Bottom up: a module imports from its own layer or from one below.
 LAYERS = (
-    ("errors", "outcomes", "verdicts", "files", "cellcode"),
-    ("notebook", "slicing", "sandbox", "sandbox.policy", "sandbox.worker", "sandbox.view", "sandbox.bubblewrap"),
+    ("errors", "outcomes", "verdicts", "files"),
+    ("sandbox", "sandbox.policy", "sandbox.worker", "sandbox.view", "sandbox.bubblewrap"),
     ("sandbox.box",),
+    ("guests",),
     ("answers", "lending", "student"),
     ("calling", "misconceptions", "judging", "plugin"),
     ("course", "grading"),

@@ -29,7 +29,7 @@ from autograder.sandbox.worker import Budget, Handle
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from autograder.notebook import Statement
+    from coursekit.notebook import Statement
 
     Lender = Callable[["Step"], Any]
 
@@ -66,7 +66,7 @@ class Step:
     """One thing to do in the box.
 
     "call" a function, a method of ``target``, or without a name ``target`` itself; "get" or "set" an attribute;
-    "hold" a value, so that it stays there and a handle stands for it; "fetch" what a handle holds.
+    "keep" a value, so that it stays there and a handle stands for it; "fetch" what a handle holds.
     """
 
     do: str
@@ -137,6 +137,15 @@ class Box:
         [result] = self._results(head, b"", self.policy.statement_seconds, 1)
         return result if isinstance(result, Raised) else None
 
+    def place(self, name: str, content: bytes) -> None:
+        """Put a file beside the notebook, before anything of it runs. Raises BrokenBox."""
+        try:
+            [result] = self._results({"op": "place", "name": name}, content, self.policy.call_seconds, 1)
+        except Trouble as trouble:
+            raise BrokenBox(f"The sandbox took no file: it {trouble}.") from None
+        if isinstance(result, Raised):
+            raise BrokenBox(f"The sandbox took no file: {result.kind}: {result.message}")
+
     def lend(self, names: Iterable[str]) -> None:
         """Let functions of these names ask the ``lender`` of :meth:`perform`. Raises Trouble."""
         self._ask({"op": "lend", "names": list(names)}, b"", self.policy.call_seconds)
@@ -185,8 +194,11 @@ class Box:
         try:
             number = self._send(head, body, deadline)
             reply, arrays = self._receive(number, deadline)
+            latest = deadline + self.policy.lent_seconds
             while "lend" in reply:
+                asked = time.monotonic()
                 self._answer_loan(number, reply, arrays, lender, deadline)
+                deadline = min(deadline + time.monotonic() - asked, latest)
                 reply, arrays = self._receive(number, deadline)
         except Overran:
             self.close()
@@ -369,4 +381,4 @@ def only_handles(value: Any) -> Handle:
 
 
 def _plain(handle: Handle) -> Handle:
-    return Handle(handle.number, clean(handle.description, 80))
+    return Handle(handle.number, clean(handle.description, 80), tuple(clean(name, 80) for name in handle.methods))

@@ -9,8 +9,8 @@ too, so that both ends speak one language:
     value    null, true, 7, 0.5, "text", and tagged:
              {"a": [dtype, shape, offset]}   array, its bytes in the body
              {"t": [...]} {"l": [...]} {"d": [[key, value], ...]}   tuple, list, dict
-             {"h": [number, description]}    handle: something that stays in the box, or
-                                       with a number below 0, something that stays with the grader
+             {"h": [number, description, method, ...]}   handle: something that stays in the box, or with a number
+                                       below 0, something that stays with the grader, and what its methods are called
 
 Nothing is ever unpickled, and no length is believed before it is checked.
 """
@@ -21,9 +21,11 @@ import __future__
 import json
 import math
 import os
+import re
 import struct
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 HEADER = struct.Struct(">II")
 ARRAY_KINDS = "biufc"
 MAX_DIMENSIONS = 32
+IN_NOTEBOOK = re.compile(r"<(.+, )?cell \d+>$")
+"""The file names of code from this notebook, and from others that it takes functions from."""
 
 
 class WireError(ValueError):
@@ -41,18 +45,18 @@ class WireError(ValueError):
 
 @dataclass(frozen=True)
 class Handle:
-    """Something that stays in the box: its number there, and what it is in a few words."""
+    """Something that stays where it is: its number, what it is in a few words, and what methods a stand-in has."""
 
     number: int
     description: str
+    methods: tuple[str, ...] = ()
 
 
-class Lent(Handle):
+class StandIn:
     """Something of the grader's, as the student's code sees it: a function, an object, or a cache to hand back."""
 
     def __init__(self, handle: Handle, ask: Callable[..., Any]) -> None:
-        super().__init__(handle.number, handle.description)
-        object.__setattr__(self, "_ask", ask)
+        self.__dict__.update(_handle=handle, _ask=ask)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Have the grader call it."""
@@ -61,10 +65,12 @@ class Lent(Handle):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # what copy, pickle and numpy look for
             raise AttributeError(name)
+        if name in self._handle.methods:
+            return lambda *args, **kwargs: self._ask("call", self, name, args, kwargs)
         try:
             return self._ask("get", self, name, (), {})
-        except RuntimeError as error:
-            raise AttributeError(str(error)) from None
+        except (LookupError, RuntimeError):
+            raise AttributeError(f"{self._handle.description} has no attribute {name!r}") from None
 
     def __setattr__(self, name: str, value: Any) -> None:
         self._ask("set", self, name, (value,), {})
@@ -84,9 +90,6 @@ class Budget:
         self.size -= size
         if self.values < 0 or self.size < 0 or level > self.depth:
             raise WireError("the message is too large or too deeply nested")
-
-
-# ---------------------------------------------------------------------------------------------- values
 
 
 class Encoder:
@@ -130,9 +133,10 @@ class Encoder:
         return {"a": [plain.dtype.str, list(plain.shape), self._sent[id(value)][0]]}
 
     def handle(self, value: Any) -> Any:
-        """The JSON for a handle to ``value``, whatever it is."""
-        kept = value if isinstance(value, Handle) else self._keep(value)
-        return {"h": [kept.number, kept.description]}
+        """The JSON for what does not travel itself."""
+        known = value._handle if isinstance(value, StandIn) else value  # noqa: SLF001 - a class of this file
+        kept = known if isinstance(known, Handle) else self._keep(known)
+        return {"h": [kept.number, kept.description, *kept.methods]}
 
 
 class Decoder:
@@ -156,8 +160,8 @@ class Decoder:
             raise WireError("a tag without its list")
         if tag == "a" and len(content) == 3:
             return self._array(*content)
-        if tag == "h" and len(content) == 2 and type(content[0]) is int and isinstance(content[1], str):
-            return self._find(Handle(*content))
+        if tag == "h" and len(content) >= 2 and type(content[0]) is int and all(type(e) is str for e in content[1:]):
+            return self._find(Handle(content[0], content[1], tuple(content[2:])))
         if tag in ("t", "l"):
             items = [self.decode(item, level + 1) for item in content]
             return tuple(items) if tag == "t" else items
@@ -179,13 +183,11 @@ class Decoder:
         except TypeError as error:
             raise WireError("an array of a type that does not exist") from error
         count = math.prod(shape)
-        if offset + count * dtype.itemsize > len(self._body):
-            raise WireError("an array that reaches past its message")
         self._budget.spend(count * dtype.itemsize, 0)
         try:
             found = np.frombuffer(self._body, dtype, count, offset).reshape(shape).copy()
-        except ValueError as error:  # no entries, and yet too large: (0, 2**39, 2**39)
-            raise WireError("an array with an impossible shape") from error
+        except ValueError as error:  # without entries, the shape may still be too large: (0, 2**39, 2**39)
+            raise WireError("an array that reaches past its message, or of an impossible shape") from error
         return found if shape else found[()]
 
     def _pair(self, item: Any, level: int) -> tuple[Any, Any]:
@@ -203,13 +205,17 @@ class Decoder:
 
 
 class Notebook:
-    """The student's namespace, and whatever of it the grader holds a handle to."""
+    """The student's namespace, and whatever of it the grader holds a handle to.
 
-    def __init__(self) -> None:
+    ``ask(do, target, name, args, kwargs)`` has the grader do something with what it keeps itself.
+    """
+
+    def __init__(self, ask: Callable[..., Any]) -> None:
         self.module = ModuleType("__main__")
         self.module.__dict__.update(display=nothing, get_ipython=nothing)
         self.kept: dict[int, Any] = {}
         self.future = 0
+        self._ask = ask
 
     def keep(self, value: Any) -> Handle:
         """Hold on to ``value`` until the grader says ``forget``."""
@@ -218,20 +224,19 @@ class Notebook:
         return Handle(number, describe(value))
 
     def find(self, handle: Handle) -> Any:
-        """What the grader means by ``handle``; what it has kept itself goes by its handle here."""
-        return handle if handle.number < 0 else self.kept[handle.number]
+        """What the grader means by ``handle``: a thing of ours, or what stands for a thing of its own."""
+        return StandIn(handle, self._ask) if handle.number < 0 else self.kept[handle.number]
 
     def execute(self, source: str, cell: int, line: int) -> None:
         """Run one top-level statement as if it stood at this line of this cell."""
         code = compile("\n" * (line - 1) + source, f"<cell {cell}>", "exec", self.future, dont_inherit=True)
-        self.future |= (
-            code.co_flags & __future__.annotations.compiler_flag
-        )  # an import from the future holds for what follows
+        # An import from the future holds for what follows.
+        self.future |= code.co_flags & __future__.annotations.compiler_flag
         exec(code, self.module.__dict__)  # noqa: S102 - this is what the box is for
 
     def perform(self, encoder: Encoder, what: str, target: Any, name: str, args: Any, kwargs: Any) -> Any:
-        """One step of a request: call a function or method, get or set an attribute, hold a value, or fetch it."""
-        if what == "hold":
+        """One step of a request: call a function or method, get or set an attribute, keep a value, or fetch it."""
+        if what == "keep":
             return encoder.handle(*args)
         if what == "fetch":
             value = target
@@ -277,10 +282,10 @@ def explain(error: BaseException, limit: int) -> dict[str, Any]:
     trace = error.__traceback__
     while trace is not None and len(lines) < 200:
         code = trace.tb_frame.f_code
-        if code.co_filename.startswith("<cell "):
+        if IN_NOTEBOOK.match(code.co_filename):
             lines.append([code.co_filename[1:-1], trace.tb_lineno or 0, code.co_name])
         trace = trace.tb_next
-    if isinstance(error, SyntaxError) and str(error.filename).startswith("<cell "):
+    if isinstance(error, SyntaxError) and IN_NOTEBOOK.match(str(error.filename)):
         message = str(error.msg)[:limit]
         lines.append([str(error.filename)[1:-1], error.lineno or 0, ""])
     kinds = [str(base.__name__)[:80] for base in type(error).__mro__ if base is not object]
@@ -299,21 +304,12 @@ def seal(limits: dict[str, int]) -> None:
 
 
 def requests(source: int) -> Iterator[tuple[dict[str, Any], bytes]]:
-    """The grader's requests; ends when the grader does."""
-
-    def exactly(count: int) -> bytes:
-        parts = []
-        while count:
-            part = os.read(source, min(count, 1 << 20))
-            if not part:
-                os._exit(0)
-            parts.append(part)
-            count -= len(part)
-        return b"".join(parts)
-
-    while True:
-        head, body = HEADER.unpack(exactly(HEADER.size))
-        yield json.loads(exactly(head)), exactly(body)
+    """The grader's requests; this process ends when the grader does."""
+    with os.fdopen(source, "rb") as stream:
+        while len(header := stream.read(HEADER.size)) == HEADER.size:
+            head, body = HEADER.unpack(header)
+            yield json.loads(stream.read(head)), stream.read(body)
+    os._exit(0)
 
 
 def answer(sink: int, head: dict[str, Any], body: bytes = b"") -> None:
@@ -347,7 +343,7 @@ class Server:
 
     def __init__(self, stream: Iterator[tuple[dict[str, Any], bytes]], sink: int, start: dict[str, Any]) -> None:
         self._stream, self._sink, self._start = stream, sink, start
-        self._notebook = Notebook()
+        self._notebook = Notebook(self._ask)
         self._id = start["id"]
         sys.modules["__main__"] = self._notebook.module
 
@@ -361,20 +357,16 @@ class Server:
                 results.append(self._attempt(self._notebook.execute, head["source"], head["cell"], head["line"]))
             elif head["op"] == "forget":
                 self._notebook.kept.clear()
+            elif head["op"] == "place":
+                results.append(self._attempt(Path(head["name"]).write_bytes, received))
             elif head["op"] == "lend":
                 self._notebook.module.__dict__.update({name: self._lent(name) for name in head["names"]})
             else:
-                results = self._perform(encoder, self._decode(head["steps"], received))
+                for step in self._decode(head["steps"], received):
+                    results.append(self._attempt(self._notebook.perform, encoder, *step))
+                    if "error" in results[-1]:  # the steps after it need it
+                        break
             answer(self._sink, {"id": self._id, "results": results}, bytes(encoder.body))
-
-    def _perform(self, encoder: Encoder, steps: list[Any]) -> list[dict[str, Any]]:
-        """The results of ``steps``, up to the first that raised."""
-        results = []
-        for step in steps:
-            results.append(self._attempt(self._notebook.perform, encoder, *step))
-            if "error" in results[-1]:
-                break
-        return results
 
     def _attempt(self, act: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
         try:
@@ -384,11 +376,7 @@ class Server:
 
     def _lent(self, name: str) -> Callable[..., Any]:
         """A function or class that is the grader's."""
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            return self._ask("call", None, name, args, kwargs)
-
-        return call
+        return lambda *args, **kwargs: self._ask("call", None, name, args, kwargs)
 
     def _ask(self, *step: Any) -> Any:
         """Have the grader do one step, in the middle of its request, and wait."""
@@ -401,11 +389,7 @@ class Server:
         return self._decode(reply["value"], received)
 
     def _decode(self, tree: Any, received: bytes) -> Any:
-        return Decoder(received, self._budget(), self._find).decode(tree)
-
-    def _find(self, handle: Handle) -> Any:
-        found = self._notebook.find(handle)
-        return Lent(found, self._ask) if found is handle else found
+        return Decoder(received, self._budget(), self._notebook.find).decode(tree)
 
     def _budget(self) -> Budget:
         return Budget(self._start["values"], self._start["frame"], self._start["depth"])

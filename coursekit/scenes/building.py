@@ -12,7 +12,7 @@ import imageio.v3 as iio
 import numpy as np
 from tqdm import tqdm
 
-from coursekit.data import SPLITS, CaptionData, Split, save_captions
+from coursekit.data import SPLITS, CaptionData, Split, find_dataset, save_captions
 from coursekit.errors import DatasetUnusable, InvalidInput
 from coursekit.pretrained import PretrainedCNN
 from coursekit.scenes.drawing import draw_all
@@ -126,11 +126,11 @@ def build(
     return data
 
 
-def load_scenes(path: str | os.PathLike[str]) -> dict[str, list[Scene]]:
+def load_scenes(path: str | os.PathLike[str] = "datasets/scenes.h5") -> dict[str, list[Scene]]:
     """Read what the pictures of a data set show, to judge captions by.
 
     Args:
-        path: The HDF5 file that `build` wrote.
+        path: The HDF5 file that `build` wrote, looked for as `load_captions` does.
 
     Returns:
         For "train" and "val" the scenes, in the order of the split's pictures.
@@ -138,7 +138,7 @@ def load_scenes(path: str | os.PathLike[str]) -> dict[str, list[Scene]]:
     Raises:
         DatasetUnusable: They are not there, or cannot be read.
     """
-    file = Path(path).with_suffix("") / "scenes.json"
+    file = find_dataset(Path(path)).with_suffix("") / "scenes.json"
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         return {split: [Scene.from_dict(scene) for scene in content["scenes"][split]] for split in SPLITS}

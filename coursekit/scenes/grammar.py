@@ -80,13 +80,18 @@ class _Writer:
 
     def _body(self) -> tuple[str, bool]:
         """Return a sentence on the objects, and whether "with" may come before it."""
-        things = [self.scene.things[i] for i in self.rng.permutation(len(self.scene.things))]
+        # From left to right, as people do: a network can only learn which colour goes with which shape if it can know
+        # which object comes first.
+        things = list(self.scene.things)
         roll = self.rng.random()
         if len(things) == 1:
             return self._single(things[0], roll)
         if roll < 0.2:
             return self._maybe_opened(self._number(things[0]), several=True), False
         if len(things) == 2 or roll < 0.4:
+            del things[2:]
+            if self.rng.random() < 0.2:
+                things.reverse()
             return self._pair(things, self.rng.random())
         names = [self._name(thing) for thing in things]
         if roll < 0.55:

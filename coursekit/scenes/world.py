@@ -58,6 +58,8 @@ KINDS = ("plain", "grainy", "fading", "landscape")
 
 # How far the colour of an object is from every colour behind it, at least; closer ones are hard to see.
 _CONTRAST = 105.0
+# How much further left one of two objects is, in pixels, so that it can be seen.
+_STAGGER = 10.0
 # Smallest and largest radius of each size.
 _RADII = {"small": (7.5, 9.5), "big": (13.0, 16.0)}
 # Small objects with a texture: on narrower ones it could not be seen.
@@ -116,7 +118,7 @@ class Scene:
 
     Attributes:
         background: What is behind.
-        things: The objects, one to three; none of them hides another.
+        things: The objects, one to three, from left to right, a ring before what is inside of it; none hides another.
         seed: Where the grains, the stars and the small differences of colour come from.
     """
 
@@ -155,7 +157,7 @@ def random_scene(rng: np.random.Generator, count: int | None = None) -> Scene:
     behind = colours_behind(background)
     visible = [name for name, rgb in COLOURS.items() if min(math.dist(rgb, other) for other in behind) > _CONTRAST]
     if count is None:
-        count = int(rng.choice(3, p=(0.35, 0.45, 0.2))) + 1
+        count = int(rng.choice(3, p=(0.4, 0.45, 0.15))) + 1
     things: list[Thing] = []
     while len(things) < count:
         # Two objects that are alike can be counted: now and then there shall be some.
@@ -170,8 +172,8 @@ def random_scene(rng: np.random.Generator, count: int | None = None) -> Scene:
         else:
             # There is no room: begin anew.
             things.clear()
-    order = rng.permutation(count)
-    return Scene(background, tuple(things[i] for i in order), int(rng.integers(2**31)))
+    things.sort(key=lambda thing: (thing.x, -thing.radius))
+    return Scene(background, tuple(things), int(rng.integers(2**31)))
 
 
 def colours_behind(background: Background) -> list[RGB]:
@@ -221,7 +223,9 @@ def _moved(rng: np.random.Generator, thing: Thing) -> Thing:
 
 
 def _apart(one: Thing, other: Thing) -> bool:
-    return math.hypot(one.x - other.x, one.y - other.y) > one.radius + other.radius + 1
+    """Whether two objects do not touch, and it can be seen which of them is further left."""
+    far = math.hypot(one.x - other.x, one.y - other.y) > one.radius + other.radius + 1
+    return far and abs(one.x - other.x) > _STAGGER
 
 
 def _one(rng: np.random.Generator, names: tuple[str, ...]) -> str:

@@ -12,8 +12,8 @@ SEEDS = (7, 8, 9)
 
 
 @pytest.fixture
-def source():
-    return HOME / "source" / "backprop" / "backprop.ipynb"
+def student(student_of):
+    return student_of("backprop")
 
 
 def replaced(student, source):
@@ -364,8 +364,7 @@ def test_the_reference_earns_everything(student, graded, seed):
 
 
 def test_the_stub_earns_nothing(graded):
-    text = (HOME / "assignments" / "backprop" / "backprop.ipynb").read_bytes()
-    grade = graded(text)
+    grade = graded((HOME / "assignments" / "backprop" / "backprop.ipynb").read_bytes(), "backprop")
     assert set(grade.points.values()) == {0.0}
     assert all("is not written yet" in grade.told(name) for name in grade.points)
 

@@ -22,13 +22,14 @@ QUESTIONS = {
 def test_the_reference_earns_everything(student, graded):
     grade = graded(student)
     assert grade.points == QUESTIONS
-    assert grade.result.status == "graded"
+    assert grade.notebook.status == "graded"
     assert not grade.notebook.problems
     assert all(question.judged_with == "own" for question in grade.questions.values())
 
 
-def test_the_released_stub_earns_nothing_and_every_outcome_is_explained(graded):
-    grade = graded((HOME / "assignments" / "captioning" / "rnn_captioning.ipynb").read_bytes())
+@pytest.mark.parametrize("notebook", ["rnn_captioning", "lstm_captioning"])
+def test_the_released_stub_earns_nothing_and_every_outcome_is_explained(graded, notebook):
+    grade = graded((HOME / "assignments" / "captioning" / f"{notebook}.ipynb").read_bytes(), notebook)
     assert set(grade.points.values()) == {0}
     for name, question in grade.questions.items():
         for test in question.tests:
@@ -153,7 +154,7 @@ def test_a_missing_function_is_named_and_those_that_need_it_say_so(student, grad
 
 def test_a_notebook_cut_off_in_the_middle_is_unreadable_and_says_where(student, graded):
     grade = graded(student.text[: len(student.text) // 2])
-    assert grade.result.status == "unreadable"
+    assert grade.notebook.status == "unreadable"
     assert grade.result.score == 0
     assert (
         "rnn_captioning is cut off: it ends in the middle of the notebook (line 1, column "
@@ -165,7 +166,7 @@ def test_a_notebook_cut_off_in_the_middle_is_unreadable_and_says_where(student, 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"\xff\xfe", b"null", b'{"cells": 3}', b"[" * 100_000])
 def test_bytes_that_are_no_notebook_are_unreadable(graded, data):
     grade = graded(data)
-    assert grade.result.status == "unreadable"
+    assert grade.notebook.status == "unreadable"
     assert grade.result.score == 0
     assert grade.notebook.problems[0]
 
@@ -174,7 +175,7 @@ def test_a_syntax_error_costs_what_stands_in_its_cell_and_names_cell_and_line(st
     student.begin("rnn_backward", "if x = 1:")
     grade = graded(student)
     cell = student.number("rnn_backward")
-    assert grade.result.status == "partly"
+    assert grade.notebook.status == "partly"
     assert grade.notebook.problems[0].startswith(f"cell {cell}, line 15: ")
     assert f"cell {cell}, line 15" in grade.told("rnn_backward")
     assert grade.lost == {"rnn_backward"}
@@ -193,7 +194,8 @@ def test_duplicated_deleted_reordered_and_renamed_cells_are_graded_on_what_is_th
 
 
 def test_a_renamed_notebook_is_known_by_what_it_defines(student, graded):
-    assert graded(student, name="homework final (2).ipynb").points == QUESTIONS
+    student.file = "homework final (2).ipynb"
+    assert graded(student).points == QUESTIONS
 
 
 def test_magics_and_an_hour_of_training_cost_no_time(student, graded):

@@ -35,7 +35,7 @@ def test_no_line_of_a_solution_no_output_and_no_name_of_the_grader_is_released(n
     for assigned in load_assignment(name, HOME).notebooks:
         path = HOME / "assignments" / name / f"{assigned.name}.ipynb"
         nbformat.validate(nbformat.read(path, as_version=4))
-        text = path.read_text(encoding="utf-8")
+        text = "\n".join("".join(cell["source"]) for cell in cells(path))
         for word in ("SOLUTION", "autograder", "suites", "misconception"):
             assert word not in text
         solutions = "\n".join(cell.source for cell in assigned.source.cells if "BEGIN SOLUTION" in cell.source)
@@ -50,14 +50,23 @@ def test_no_line_of_a_solution_no_output_and_no_name_of_the_grader_is_released(n
 def test_every_graded_cell_is_locked_and_its_points_are_the_source_s(name):
     for assigned in load_assignment(name, HOME).notebooks:
         metadata = [
-            cell["metadata"]["nbgrader"]
+            cell["metadata"]
             for cell in cells(HOME / "assignments" / name / f"{assigned.name}.ipynb")
             if cell["metadata"].get("nbgrader", {}).get("grade") and not cell["metadata"]["nbgrader"]["solution"]
         ]
-        assert [(data["grade_id"], data["points"]) for data in metadata] == [
-            (question.grade_id, question.points) for question in assigned.questions
+        found = [
+            (
+                data["nbgrader"]["grade_id"],
+                data["nbgrader"]["points"],
+                data.get("autograder", {}).get("extra_credit", 0),
+            )
+            for data in metadata
         ]
-        assert all(data["locked"] for data in metadata)
+        assert found == [
+            (question.grade_id, *((0, question.points) if question.extra_credit else (question.points, 0)))
+            for question in assigned.questions
+        ]
+        assert all(data["nbgrader"]["locked"] for data in metadata)
 
 
 def course_copy(tmp_path):

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from autograder.errors import SandboxUnavailable
-from autograder.notebook import Statement
 from autograder.sandbox import POLICY, Box, Died, Lied, Overran, Raised, Trouble
 from autograder.sandbox.box import Step
 from autograder.sandbox.worker import Handle
+from coursekit.notebook import Statement
 
 REPOSITORY = Path(__file__).parents[2]
 

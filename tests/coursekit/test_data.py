@@ -319,3 +319,19 @@ def test_an_index_that_stands_for_no_word_is_refused(index):
 def test_what_is_no_caption_is_refused(captions):
     with pytest.raises(InvalidInput, match=r"what can be decoded are integers of shape \(N, T\) or \(T,\)"):
         decode_captions(captions, WORDS)
+
+
+def test_a_few_pictures_have_one_caption_each_so_that_they_can_be_learnt_by_heart(data):
+    few = data.few(3)
+    pictures = sorted(set(data.train.image_idxs.tolist()))[:3]
+    assert few.train.image_idxs.tolist() == [0, 1, 2]
+    for caption, picture in zip(few.train.captions, pictures, strict=True):
+        assert caption.tolist() in data.train.captions[data.train.image_idxs == picture].tolist()
+    assert np.array_equal(few.train.features, data.train.features[pictures])
+    assert few.val is data.val
+
+
+@pytest.mark.parametrize("count", [0, 1000])
+def test_more_pictures_than_there_are_cannot_be_had(data, count):
+    with pytest.raises(InvalidInput, match=f"count is {count}; it must be from 1 to"):
+        data.few(count)

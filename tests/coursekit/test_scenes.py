@@ -280,5 +280,8 @@ def test_what_cannot_be_built_or_read_is_named(tmp_path):
         build(tmp_path / "scenes.h5", train=0, weights=WEIGHTS)
     with pytest.raises(InvalidInput, match=r"scenes_cnn\.weights\.h5"):
         build(tmp_path / "scenes.h5")
+    with pytest.raises(DatasetUnusable, match=r"scenes\.h5 is not there.*get_datasets\.sh"):
+        load_scenes(tmp_path / "scenes.h5")
+    (tmp_path / "scenes.h5").touch()
     with pytest.raises(DatasetUnusable, match=r"scenes\.json cannot be read.*get_datasets\.sh"):
         load_scenes(tmp_path / "scenes.h5")

@@ -393,9 +393,9 @@ def test_numeric_gradient_leaves_its_input(judge: Judge) -> None:
         x = judge.normal(3)
 
         def afterwards(who: Answers, x: np.ndarray = x, step: tuple[float, ...] = step) -> Any:
-            held = who.hold(x)
-            who.numeric_gradient(wave, held, *step)
-            return held.fetch()
+            kept = who.keep(x)
+            who.numeric_gradient(wave, kept, *step)
+            return kept.fetch()
 
         judge.same("x after the call", x, afterwards)
 

@@ -1,4 +1,4 @@
-"""What students get wrong in the captioning notebooks, each as a small change of the reference solution."""
+"""What students get wrong in `rnn_captioning`, each as a small change of the reference solution."""
 
 from __future__ import annotations
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
-from autograder.calling import Layer, Model
+from autograder.calling import Layer
 from autograder.judging import question
+from autograder.suites.captioning.models import (
+    PARAMS,
+    check_loss_gradient,
+    check_losses,
+    check_samples,
+    check_samples_of_other_sizes,
+    model_of,
+    weights,
+)
 
 if TYPE_CHECKING:
-    from autograder.answers import Answers
+    import numpy as np
+
     from autograder.judging import Judge
 
-# Sizes are different primes, so that no transposition and no broadcast goes unseen. Weights of half the size of the
-# inputs keep tanh where its derivative can be told from 0 and from 1.
-WEIGHT = 0.5
-
+# Sizes are different primes, so that no transposition and no broadcast goes unseen.
 # Beside small sizes, some that are larger and some that are equal, for what is right by accident.
 LARGE_STEPS = ((8, 4, 4), (13, 3, 2))
 LARGE_SEQUENCES = ((6, 6, 4, 4), (5, 13, 2, 3))
@@ -25,20 +31,14 @@ LARGE_SEQUENCES = ((6, 6, 4, 4), (5, 13, 2, 3))
 STEP = Layer("rnn_step_forward", "rnn_step_backward", ("next_h",), ("dx", "dprev_h", "dWx", "dWh", "db"))
 SEQUENCE = Layer("rnn_forward", "rnn_backward", ("h",), ("dx", "dh0", "dWx", "dWh", "db"))
 EMBEDDING = Layer("word_embedding_forward", "word_embedding_backward", ("out",), ("dW",))
-PARAMS = ("W_proj", "b_proj", "W_embed", "Wx", "Wh", "b", "W_vocab", "b_vocab")
 
 
 def step_inputs(judge: Judge, N: int = 3, D: int = 5, H: int = 7) -> dict[str, np.ndarray]:
-    return {"x": judge.normal(N, D), "prev_h": judge.normal(N, H), **weights(judge, D, H)}
+    return {"x": judge.normal(N, D), "prev_h": judge.normal(N, H), **weights(judge, D, H, "rnn")}
 
 
 def sequence_inputs(judge: Judge, N: int = 2, T: int = 3, D: int = 5, H: int = 7) -> dict[str, np.ndarray]:
-    return {"x": judge.normal(N, T, D), "h0": judge.normal(N, H), **weights(judge, D, H)}
-
-
-def weights(judge: Judge, D: int, H: int) -> dict[str, np.ndarray]:
-    scales = {"Wx": (D, H), "Wh": (H, H), "b": (H,)}
-    return {name: judge.normal(*shape, scale=WEIGHT) for name, shape in scales.items()}
+    return {"x": judge.normal(N, T, D), "h0": judge.normal(N, H), **weights(judge, D, H, "rnn")}
 
 
 def embedding_inputs(judge: Judge, N: int = 3, T: int = 5, V: int = 7, D: int = 2) -> dict[str, np.ndarray]:
@@ -139,86 +139,27 @@ def test_embedding_backward_of_absent_words(judge: Judge) -> None:
 # --------------------------------------------------------------------------------------------------- the model
 
 
-def model_of(words: int, *special: str, D: int = 3, W: int = 2, H: int = 5) -> Model:
-    """A model with ``words`` words, of which the ``special`` ones come first."""
-    names = (*special, *(f"word{number}" for number in range(words - len(special))))
-    vocabulary = {name: index for index, name in enumerate(names)}
-    sizes = {"input_dim": D, "wordvec_dim": W, "hidden_dim": H}
-    return Model("CaptioningRNN", {"word_to_idx": vocabulary, **sizes, "cell_type": "rnn", "dtype": "float64"})
-
-
-def params_of(judge: Judge, model: Model, scale: float = WEIGHT) -> dict[str, np.ndarray]:
-    options = model.options
-    V, D, W, H = (len(options["word_to_idx"]), *(options[f"{name}_dim"] for name in ("input", "wordvec", "hidden")))
-    shapes = ((D, H), (H,), (V, W), (W, H), (H, H), (H,), (H, V), (V,))
-    return {name: judge.normal(*shape, scale=scale) for name, shape in zip(PARAMS, shapes, strict=True)}
-
-
-def captions_of(judge: Judge, N: int, length: int, V: int, *, null: int = 0, first: int = 3) -> np.ndarray:
-    """Captions of different lengths, filled up with <NULL>; the words from ``first`` on are ordinary ones."""
-    captions = judge.rng.integers(first, V, size=(N, length))
-    captions[:, 0] = 1
-    for row, end in enumerate(judge.rng.integers(2, length, size=N - 1)):
-        captions[row, end] = 2
-        captions[row, end + 1 :] = null
-    return captions
-
-
-MODEL = model_of(7, "<NULL>", "<START>", "<END>")
-
-
 @question("CaptioningRNN.loss", weight=4)
 def test_loss(judge: Judge) -> None:
     """The loss is that of the next words, summed over time, averaged over the minibatch, without <NULL>."""
-    for N, length in ((3, 6), (1, 3), (7, 12)):
-        arguments = judge.normal(N, 3), captions_of(judge, N, length, 7)
-        judge.loss(MODEL, params_of(judge, MODEL), arguments)
-    moved = model_of(7, "some", "<START>", "<END>", "<NULL>")
-    judge.loss(moved, params_of(judge, moved), (judge.normal(4, 3), captions_of(judge, 4, 6, 7, null=3, first=4)))
+    check_losses(judge, "rnn")
 
 
 @question("CaptioningRNN.loss")
 @pytest.mark.parametrize("parameter", PARAMS)
 def test_loss_gradients(judge: Judge, parameter: str) -> None:
     """grads['{parameter}'] is the gradient of your own loss."""
-    for N, length, scale in ((2, 5, 1.0), (5, 10, 5.0)):
-        arguments = judge.normal(N, 3, scale=scale), captions_of(judge, N, length, 7)
-        judge.loss_gradient(MODEL, params_of(judge, MODEL), arguments, parameter)
+    check_loss_gradient(judge, "rnn", parameter)
 
 
 @question("CaptioningRNN.sample", weight=3)
 def test_sample(judge: Judge) -> None:
     """Each word is the likeliest after the one before, the first is the likeliest after <START>."""
     for _ in range(4):
-        check_samples(judge, model_of(13, "<NULL>", "<START>", "<END>"), N=5, max_length=7)
+        check_samples(judge, model_of("rnn", 13, "<NULL>", "<START>", "<END>"), N=5, max_length=7)
 
 
 @question("CaptioningRNN.sample")
 def test_sample_of_other_sizes(judge: Judge) -> None:
     """A single picture, a single word, and a vocabulary without <END> or in another order work too."""
-    words = ("<NULL>", "<START>", "<END>")
-    check_samples(judge, model_of(13, *words), N=1, max_length=30)
-    check_samples(judge, model_of(131, "<NULL>", "<START>"), N=7, max_length=17)
-    check_samples(judge, model_of(13, *words), N=3, max_length=1)
-    check_samples(judge, model_of(13, "<NULL>", "<START>"), N=3, max_length=7)
-    check_samples(judge, model_of(13, "<END>", "some", "<NULL>", "<START>"), N=3, max_length=7)
-
-
-def check_samples(judge: Judge, model: Model, N: int, max_length: int) -> None:
-    """Compare captions up to <END>: whether one goes on after it makes no difference."""
-    features, params = judge.normal(N, 3), params_of(judge, model, scale=1.5)
-    end = model.options["word_to_idx"].get("<END>")
-
-    def sample(who: Answers) -> Any:
-        thing = getattr(who, model.name)(**model.options)
-        thing.set("params", params)
-        return thing.call("sample", features, max_length)
-
-    def up_to_end(captions: Any) -> Any:
-        if not isinstance(captions, np.ndarray) or captions.shape != right.shape:
-            return captions
-        after = np.cumsum(right == end, axis=1) > (right == end)
-        return np.where(after, 0, captions)
-
-    right = sample(judge.reference)
-    judge.same("captions", up_to_end(right), lambda who: up_to_end(sample(who)))
+    check_samples_of_other_sizes(judge, "rnn")

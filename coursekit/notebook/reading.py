@@ -17,15 +17,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from autograder.cellcode import CONFLICT, Fault, read_code
-from autograder.errors import NotebookUnreadable
+from coursekit.errors import NotebookUnreadable
+from coursekit.notebook.cells import CONFLICT, Fault, read_code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from autograder.cellcode import Piece
-
-__all__ = ["Cell", "Notebook", "Problem", "Statement", "read_notebook"]
+    from coursekit.notebook.cells import Piece
 
 SAVE_AGAIN = "open it in Jupyter and save it again"
 
@@ -39,6 +37,8 @@ MAX_CELLS = 5000
 """Cells of a notebook."""
 MAX_STATEMENTS = 5000
 """Statements, and parts that cannot be read, of all cells together."""
+METADATA = ("nbgrader", "autograder", "vscode")
+"""What is read of a cell's metadata."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +68,13 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell as it stands in the file; ``nbgrader`` is the metadata of that name, empty where there is none."""
+    """A cell as it stands in the file; ``nbgrader`` and ``autograder`` are its metadata of that name."""
 
     number: int
     kind: str
     source: str
     nbgrader: Mapping[str, Any]
+    autograder: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,21 @@ class Notebook:
     cells: tuple[Cell, ...]
     statements: tuple[Statement, ...]
     problems: tuple[Problem, ...]
+
+    def bare(self) -> bytes:
+        """The notebook as a file again, with its code alone: each cell at its number, without outputs."""
+        code = {cell.number: cell.source for cell in self.cells if cell.kind == "code"}
+        cells: list[dict[str, Any]] = [
+            {
+                "cell_type": "code",
+                "metadata": {},
+                "source": code.get(number, ""),
+                "outputs": [],
+                "execution_count": None,
+            }
+            for number in range(1, max(code, default=0) + 1)
+        ]
+        return json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}).encode()
 
     def cell_with(self, name: str) -> Cell | None:
         """The last code cell whose text defines or assigns ``name``, even if it does not parse.
@@ -255,13 +271,13 @@ def _cell(number: int, raw: Any) -> Cell | Problem:
         return Problem("its source is not text; the cell is left out", number)
     metadata = raw.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
-    nbgrader, vscode = metadata.get("nbgrader"), metadata.get("vscode")
-    language = vscode.get("languageId") if isinstance(vscode, dict) else None
+    told = {name: found if isinstance(found := metadata.get(name), dict) else {} for name in METADATA}
+    language = told["vscode"].get("languageId")
     kind = str(raw.get("cell_type", "unknown"))
     if kind == "code" and (raw.get("language") or language or "python") != "python":
         kind = "raw"  # a code cell in another language is text to us
     text = source.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode("utf-8")
-    return Cell(number, kind, text, nbgrader if isinstance(nbgrader, dict) else {})
+    return Cell(number, kind, text, told["nbgrader"], told["autograder"])
 
 
 def _too_long(length: int) -> str:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autograder.notebook import Statement, read_notebook
-from autograder.slicing import defines, effects_of, slice_for
+from coursekit.notebook import Statement, defines, read_notebook, slice_for
+from coursekit.notebook.slicing import effects_of
 
 TRAINING = "for t in range(10**9):\n    loss, grads = model.loss(data)\n    losses.append(loss)"
 

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autograder.cellcode import _OLD_NUMPY, old_habits
-from autograder.errors import NotebookUnreadable
-from autograder.notebook import Notebook, Problem, read_notebook
+from coursekit.errors import NotebookUnreadable
+from coursekit.notebook import Notebook, Problem, old_habits, read_notebook
+from coursekit.notebook.cells import _OLD_NUMPY
 
 QUICK = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 

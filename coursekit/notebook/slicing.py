@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from autograder.notebook import Statement
+    from coursekit.notebook.reading import Statement
 
 END = 1 << 60
 """The time after the last statement, when graded functions are called."""

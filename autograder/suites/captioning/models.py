@@ -1,0 +1,103 @@
+"""What the hidden suites of both captioning notebooks share: models, parameters, captions, and how captions compare."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autograder.calling import Model
+
+if TYPE_CHECKING:
+    from autograder.answers import Answers
+    from autograder.judging import Judge
+
+# Weights of half the size of the inputs keep tanh and sigmoid where their derivatives can be told from those at the
+# edges, and from each other.
+WEIGHT = 0.5
+
+PARAMS = ("W_proj", "b_proj", "W_embed", "Wx", "Wh", "b", "W_vocab", "b_vocab")
+MAPS = {"rnn": 1, "lstm": 4}
+"""How many affine maps a step of each cell type computes side by side."""
+
+
+def weights(judge: Judge, D: int, H: int, cell_type: str) -> dict[str, np.ndarray]:
+    """The parameters of a step."""
+    width = MAPS[cell_type] * H
+    shapes = {"Wx": (D, width), "Wh": (H, width), "b": (width,)}
+    return {name: judge.normal(*shape, scale=WEIGHT) for name, shape in shapes.items()}
+
+
+def model_of(cell_type: str, words: int, *special: str, D: int = 3, W: int = 2, H: int = 5) -> Model:
+    """A model with ``words`` words, of which the ``special`` ones come first."""
+    names = (*special, *(f"word{number}" for number in range(words - len(special))))
+    vocabulary = {name: index for index, name in enumerate(names)}
+    sizes = {"input_dim": D, "wordvec_dim": W, "hidden_dim": H}
+    return Model("CaptioningRNN", {"word_to_idx": vocabulary, **sizes, "cell_type": cell_type, "dtype": "float64"})
+
+
+def params_of(judge: Judge, model: Model, scale: float = WEIGHT) -> dict[str, np.ndarray]:
+    """Random parameters of a model."""
+    options = model.options
+    V, D, W, H = (len(options["word_to_idx"]), *(options[f"{name}_dim"] for name in ("input", "wordvec", "hidden")))
+    width = MAPS[options["cell_type"]] * H
+    shapes = ((D, H), (H,), (V, W), (W, width), (H, width), (width,), (H, V), (V,))
+    return {name: judge.normal(*shape, scale=scale) for name, shape in zip(PARAMS, shapes, strict=True)}
+
+
+def captions_of(judge: Judge, N: int, length: int, V: int, *, null: int = 0, first: int = 3) -> np.ndarray:
+    """Captions of different lengths, filled up with <NULL>; the words from ``first`` on are ordinary ones."""
+    captions = judge.rng.integers(first, V, size=(N, length))
+    captions[:, 0] = 1
+    for row, end in enumerate(judge.rng.integers(2, length, size=N - 1)):
+        captions[row, end] = 2
+        captions[row, end + 1 :] = null
+    return captions
+
+
+def check_losses(judge: Judge, cell_type: str) -> None:
+    """Compare the loss for minibatches of several sizes, and for a vocabulary in which <NULL> is not the first word."""
+    model = model_of(cell_type, 7, "<NULL>", "<START>", "<END>")
+    for N, length in ((3, 6), (1, 3), (7, 12)):
+        arguments = judge.normal(N, 3), captions_of(judge, N, length, 7)
+        judge.loss(model, params_of(judge, model), arguments)
+    moved = model_of(cell_type, 7, "some", "<START>", "<END>", "<NULL>")
+    judge.loss(moved, params_of(judge, moved), (judge.normal(4, 3), captions_of(judge, 4, 6, 7, null=3, first=4)))
+
+
+def check_loss_gradient(judge: Judge, cell_type: str, parameter: str) -> None:
+    """Compare one gradient with the numeric one, for features of different sizes."""
+    model = model_of(cell_type, 7, "<NULL>", "<START>", "<END>")
+    for N, length, scale in ((2, 5, 1.0), (5, 10, 5.0)):
+        arguments = judge.normal(N, 3, scale=scale), captions_of(judge, N, length, 7)
+        judge.loss_gradient(model, params_of(judge, model), arguments, parameter)
+
+
+def check_samples_of_other_sizes(judge: Judge, cell_type: str) -> None:
+    """Compare captions for sizes of one, a vocabulary without <END>, and one in another order."""
+    words = ("<NULL>", "<START>", "<END>")
+    check_samples(judge, model_of(cell_type, 13, *words), N=1, max_length=30)
+    check_samples(judge, model_of(cell_type, 131, "<NULL>", "<START>"), N=7, max_length=17)
+    check_samples(judge, model_of(cell_type, 13, *words), N=3, max_length=1)
+    check_samples(judge, model_of(cell_type, 13, "<NULL>", "<START>"), N=3, max_length=7)
+    check_samples(judge, model_of(cell_type, 13, "<END>", "some", "<NULL>", "<START>"), N=3, max_length=7)
+
+
+def check_samples(judge: Judge, model: Model, N: int, max_length: int) -> None:
+    """Compare captions up to <END>: whether one goes on after it makes no difference."""
+    features, params = judge.normal(N, 3), params_of(judge, model, scale=1.5)
+    end = model.options["word_to_idx"].get("<END>")
+
+    def sample(who: Answers) -> Any:
+        thing = getattr(who, model.name)(**model.options)
+        thing.set("params", params)
+        return thing.call("sample", features, max_length)
+
+    def up_to_end(captions: Any) -> Any:
+        if not isinstance(captions, np.ndarray) or captions.shape != right.shape:
+            return captions
+        after = np.cumsum(right == end, axis=1) > (right == end)
+        return np.where(after, 0, captions)
+
+    right = sample(judge.reference)
+    judge.same("captions", up_to_end(right), lambda who: up_to_end(sample(who)))

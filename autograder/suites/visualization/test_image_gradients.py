@@ -1,0 +1,168 @@
+"""The hidden suite of ``image_gradients``. A test's docstring is the line that the student reads."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from autograder.course import HOME
+from autograder.guests import Exhausted
+from autograder.judging import question
+from autograder.suites.visualization.networks import (
+    SmoothNetwork,
+    blame,
+    lend,
+    must_be_picture,
+    numeric_gradient,
+)
+from autograder.verdicts import Failure, NotJudged
+from coursekit.pretrained import PretrainedCNN
+from coursekit.scenes import draw_all, random_scene
+from coursekit.templates import TemplateNetwork
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from autograder.answers import Answers
+    from autograder.judging import Judge
+
+STEPS = 100
+"""How many steps the notebook allows on the way to a fooling image."""
+NEAR = 0.3
+"""How far a fooling image may be from its original, relative to its norm: what the notebook states. The reference needs
+0.06 typically."""
+
+
+@cache
+def trained() -> PretrainedCNN:
+    return PretrainedCNN(HOME / "datasets" / "scenes_cnn.weights.h5")
+
+
+def scenes(judge: Judge, N: int) -> np.ndarray:
+    """Preprocessed pictures with one object each."""
+    return trained().preprocess(draw_all([random_scene(judge.rng, 1) for _ in range(N)]))
+
+
+# --------------------------------------------------------------------------------------------------- saliency maps
+
+
+def check_saliency(judge: Judge, X: np.ndarray, y: np.ndarray, model: Any, gradient: np.ndarray) -> None:
+    calls = 4 * len(X) + 4  # picture by picture is right too
+    expected = np.abs(gradient).max(axis=1)
+    judge.same("saliency", expected, lambda who: who.compute_saliency_maps(X, y, lend(model, calls)))
+
+
+@question("compute_saliency_maps", weight=3)
+@pytest.mark.parametrize("sizes", [(3, 5, 7), (1, 7, 3), (5, 4, 4)], ids=str)
+def test_saliency(judge: Judge, sizes: tuple[int, int, int]) -> None:
+    """The map is the largest absolute value, over the channels, of the gradient of the class's score: sizes {sizes}."""
+    N, H, W = sizes
+    model = SmoothNetwork(judge.rng)
+    X, y = judge.normal(N, 3, H, W), judge.rng.integers(5, size=N)
+
+    def scores_of_y(pictures: np.ndarray) -> np.ndarray:
+        return model.forward(pictures)[0][np.arange(len(pictures)), np.resize(y, len(pictures))]
+
+    check_saliency(judge, X, y, model, numeric_gradient(scores_of_y, X))
+
+
+@question("compute_saliency_maps")
+def test_saliency_of_the_trained_network(judge: Judge) -> None:
+    """The map is right for the trained network too, whichever class is asked for."""
+    X, y = scenes(judge, 2).astype(np.float64), judge.rng.integers(64, size=2)
+    _, kept = trained().forward(X)
+    gradient, _ = trained().backward(np.eye(64)[y], kept)
+    check_saliency(judge, X, y, trained(), gradient)
+
+
+# ------------------------------------------------------------------------------------------------- fooling images
+
+
+def fool(who: Answers, X: np.ndarray, target: int, model: Any) -> Any:
+    # A step asks twice; to look once more at the beginning or at the end is right too.
+    return who.make_fooling_image(X, target, lend(model, 2 * STEPS + 10))
+
+
+def must_fool(judge: Judge, X: np.ndarray, target: int, model: Any) -> np.ndarray:
+    """The fooling image. Raises Failure unless the grader's own model takes it for the target."""
+    yours = fool(judge.student, X, target, model)
+    must_be_picture("X_fooling", yours, X.shape)
+    assert isinstance(yours, np.ndarray)
+    found = int(model.forward(yours)[0].argmax())
+    if found != target:
+        sentence = f"The network takes X_fooling for class {found}, not for the target, class {target}."
+        blame(judge, sentence, "Does the score of the target rise from step to step?", small_task(judge))
+    return yours
+
+
+def small_task(judge: Judge) -> Callable[[Answers], Any]:
+    """A task that costs little, for all the known mistakes to be asked."""
+    model, X, target = template_task(judge, 16, 16)
+    return lambda who: fool(who, X, target, model)
+
+
+def template_task(judge: Judge, H: int, W: int) -> tuple[TemplateNetwork, np.ndarray, int]:
+    """A network of five templates, a picture of H x W, and a class that is not the one it is taken for."""
+    model = TemplateNetwork(judge.normal(5, 3, H, W, scale=0.1))
+    X = judge.normal(1, 3, H, W)
+    seen = int(model.forward(X)[0].argmax())
+    return model, X, int((seen + judge.rng.integers(1, 5)) % 5)
+
+
+def trained_task(judge: Judge) -> tuple[np.ndarray, int]:
+    """A scene and a class that it can be taken for: the reference needs a fifth of the steps and half of the way."""
+    while True:
+        X = scenes(judge, 1)
+        target = int(trained().forward(X)[0][0].argsort()[-judge.rng.integers(2, 10)])
+        model = lend(trained(), 2 * STEPS // 5)
+        try:
+            found = judge.reference.make_fooling_image(X, target, model)
+        except Exhausted:
+            continue
+        if np.linalg.norm(found - X) <= NEAR / 2 * np.linalg.norm(X):
+            return X, target
+
+
+@question("make_fooling_image", weight=2)
+def test_fooling(judge: Judge) -> None:
+    """The trained network takes the fooling image for the target."""
+    for _ in range(2):
+        must_fool(judge, *trained_task(judge), trained())
+
+
+@question("make_fooling_image", weight=2)
+def test_fooling_by_templates(judge: Judge) -> None:
+    """Another network, and pictures of other sizes, are fooled too."""
+    for H, W in ((31, 23), (16, 40)):
+        model, X, target = template_task(judge, H, W)
+        must_fool(judge, X, target, model)
+
+
+@question("make_fooling_image", weight=2)
+def test_fooling_stays_near(judge: Judge) -> None:
+    """The fooling image is close to its original: no further than 0.3 of the original's norm."""
+    X, target = trained_task(judge)
+    try:
+        yours = must_fool(judge, X, target, trained())
+    except Failure as failure:
+        raise NotJudged(f"X_fooling has to be taken for the target first. {failure.rationale}") from None
+    distance = float(np.linalg.norm(yours - X) / np.linalg.norm(X))
+    if distance > NEAR:
+        sentence = f"X_fooling is {distance:.2f} of the norm of X away from X; {NEAR} is allowed."
+        blame(judge, sentence, "How long is one step, and when does the loop end?", small_task(judge))
+
+
+@question("make_fooling_image")
+def test_fooling_leaves_the_original(judge: Judge) -> None:
+    """The original picture stays as it is."""
+    model, X, target = template_task(judge, 24, 24)
+    kept = judge.student.keep(X)
+    yours = judge.student.make_fooling_image(kept, target, lend(model, 2 * STEPS + 10))
+    must_be_picture("X_fooling", yours, X.shape)
+    if not np.array_equal(kept.fetch(), X):
+        raise Failure("X is not the same after the call.", "What does X += ... do to the array of the caller?")
+    if np.array_equal(yours, X):
+        raise NotJudged("X_fooling has to be another picture than X first.")
