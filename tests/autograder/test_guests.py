@@ -1,13 +1,16 @@
 """Objects that a hidden test lends to a notebook: what the student's code can do with them, and what it cannot."""
 
 import json
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from autograder.answers import Reference
-from autograder.guests import MEMORY, Exhausted, Lent
+from autograder.guests import MEMORY, Exhausted, Guest, Lent
+from autograder.sandbox import POLICY
 from autograder.student import Student
 from autograder.verdicts import CallFailed
 from coursekit.notebook import Statement, read_notebook
@@ -25,6 +28,8 @@ SOURCE = {
     "replace": "def replace(x, thing):\n    thing.mean = x",
     "both": "def both(x, one, other):\n    return other.backward(*one.forward(x))",
     "twice": "def twice(x, function):\n    return function(x) + function(x)",
+    "three": "def three(x, thing):\n    return thing.forward(x) + thing.forward(x) + thing.mean",
+    "stare": "def stare(x, thing):\n    while True:\n        thing.mean",
     "same": "def same(x, thing):\n    return thing",
     "use": "def use(x, thing, same):\n    return same.forward(x)[0]",
     "add": "def add(x, thing):\n    x += 1\n    return x.sum()",
@@ -131,6 +136,33 @@ def test_a_function_that_is_an_argument_is_called_where_it_is(answers):
     assert answers.twice(X, lambda x: np.sum(x**2)) == 52
     with pytest.raises((CallFailed, TypeError), match="unsupported operand"):
         answers.twice("no number", lambda x: x**2)
+
+
+class Asked(Guest):
+    """Notes what it is asked for."""
+
+    methods = ("forward",)
+
+    def __init__(self):
+        self.questions = []
+
+    def answer(self, do, name, args, kwargs):  # noqa: ARG002
+        self.questions.append((do, name))
+        return 1.0
+
+
+def test_a_call_of_a_method_costs_one_question(answers):
+    guest = Asked()
+    answers.three(X, guest)
+    assert guest.questions == [("call", "forward"), ("call", "forward"), ("get", "mean")]
+
+
+def test_a_loop_that_asks_without_end_comes_to_an_end():
+    """Not only calls are bounded: the grader's time to answer extends the limit only so far."""
+    policy = replace(POLICY, call_seconds=0.5, lent_seconds=0.5)
+    student = Student(read_notebook(NOTEBOOK, "tried"), SOURCE, policy)
+    with closing(student), pytest.raises(CallFailed, match="did not come to an end"):
+        student.stare(X, lent())
 
 
 def test_what_is_over_is_in_reach_no_longer(answers):
