@@ -8,6 +8,8 @@ A hidden test does not see the difference:
     loss, grads = model.call("loss", X, y)
     grads.fetch()["W1"]
 
+Functions may be arguments: ``student.minimise(lambda x: np.sum(x**2), x)``. They stay here, and are called from there.
+
 The top level of a result travels by value: numbers, text, arrays, and a tuple, list or dict of them. What is nested
 within it (a cache, a dict of gradients), and whatever is no plain data, comes as a :class:`Thing`, which can be handed
 back, called, or fetched.
@@ -17,23 +19,32 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from autograder.errors import SuiteError
-from autograder.guests import Lent, lender
+from autograder.guests import Argument, Guest, Guests
 from autograder.sandbox import POLICY, Step
 from autograder.sandbox.box import only_handles
 from autograder.sandbox.worker import Budget, Decoder, Encoder, Handle, Notebook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from coursekit.notebook import Statement
 
 
 class Answers(ABC):
-    """Functions that can be called by name: ``answers.affine_forward(x, W, b)``."""
+    """Functions that can be called by name: ``answers.affine_forward(x, W, b)``.
+
+    Args:
+        loan: has what they may use under a name of their own.
+    """
+
+    def __init__(self, loan: Guest) -> None:
+        self._loan = loan
+        self._guests = Guests()
 
     def __getattr__(self, name: str) -> Function:
         if name.startswith("_"):
@@ -46,9 +57,7 @@ class Answers(ABC):
         Raises:
             autograder.failures.Failure: the student's code failed on one of them.
         """
-        lent: dict[str, Lent] = {}
-        plain = [replace(step, args=_unwrap(step.args, lent), kwargs=_unwrap(step.kwargs, lent)) for step in steps]
-        return [self._wrap(result) for result in self._perform(plain, lent)]
+        return [self._wrap(result) for result in self._perform([self._unwrapped(step) for step in steps])]
 
     def keep(self, value: Any) -> Thing:
         """Have a value kept where the functions run, to hand it to them and to see afterwards what became of it."""
@@ -56,12 +65,45 @@ class Answers(ABC):
         assert isinstance(thing, Thing)
         return thing
 
+    def original(self, thing: Thing) -> Guest:
+        """What a thing of theirs stands for: the guest, if it is one that has come back, else the thing itself."""
+        return self._guests.find(thing.handle) if thing.handle.number < 0 else thing
+
     @abstractmethod
-    def _perform(self, steps: Sequence[Step], lent: Mapping[str, Lent]) -> list[Any]:
-        """The same, with handles for things and guests for the objects ``lent``, which are given by name."""
+    def _perform(self, steps: Sequence[Step]) -> list[Any]:
+        """The same, with handles."""
+
+    def _answer(self, step: Step) -> Any:
+        """What a stand-in gets that asks for something of ours, in the middle of a step.
+
+        Raises:
+            LookupError: that is not lent.
+        """
+        target, args, kwargs = self._ours((step.target, step.args, step.kwargs))
+        guest = self._loan if target is None else target
+        return self._unwrap(guest.answer(step.do, step.name, args, kwargs))
+
+    def _unwrapped(self, step: Step) -> Step:
+        return replace(step, args=self._unwrap(step.args), kwargs=self._unwrap(step.kwargs))
+
+    def _unwrap(self, value: Any) -> Any:
+        """A value with a handle in place of each thing, function and guest."""
+
+        def handle(item: Any) -> Any:
+            if isinstance(item, Thing) and item.answers is self:
+                return item.handle
+            if isinstance(item, FunctionType):
+                item = Argument(item)
+            return self._guests.keep(item) if isinstance(item, Guest) else item
+
+        return everywhere(value, handle)
 
     def _wrap(self, result: Any) -> Any:
-        return _everywhere(result, lambda item: Thing(self, item) if isinstance(item, Handle) else item)
+        return everywhere(result, lambda item: Thing(self, item) if isinstance(item, Handle) else item)
+
+    def _ours(self, value: Any) -> Any:
+        """A value that comes from them with what each handle stands for here."""
+        return everywhere(self._wrap(value), lambda item: self.original(item) if isinstance(item, Thing) else item)
 
 
 @dataclass(frozen=True)
@@ -81,7 +123,7 @@ class Function:
 
 
 @dataclass(frozen=True)
-class Thing:
+class Thing(Guest):
     """A value that stays where it was made."""
 
     answers: Answers
@@ -126,8 +168,8 @@ class Reference(Answers):
     """
 
     def __init__(self, statements: Sequence[Statement], file: Path) -> None:
-        self._lent: Mapping[str, Lent] = {}
-        self._notebook = Notebook(self._asking)
+        super().__init__(Guest())
+        self._notebook = Notebook(self._asked)
         self._notebook.module.__dict__["__file__"] = str(file)
         for statement in statements:
             try:
@@ -139,23 +181,19 @@ class Reference(Answers):
     def forget(self) -> None:
         """Let go of everything that tests hold."""
         self._notebook.kept.clear()
+        self._guests.clear()
 
-    def lend(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """What one function returns, for a box in which it is lent.
+    def class_of(self, thing: Thing) -> type:
+        """The class of a thing of this reference."""
+        return type(self._notebook.find(thing.handle))
 
-        What stays here is a handle below zero there, and stands for itself when it comes back.
-        """
-        [result] = self._perform([Step("call", name, None, _turned(args), _turned(kwargs))], {})
-        return _turned(result)
-
-    def _perform(self, steps: Sequence[Step], lent: Mapping[str, Lent]) -> list[Any]:
-        self._lent = lent
+    def _perform(self, steps: Sequence[Step]) -> list[Any]:
         results = []
         for step in steps:
             encoder = Encoder(self._budget(), self._notebook.keep, by_value=1)
             target, args, kwargs = self._found((step.target, step.args, step.kwargs or {}))
             tree = self._notebook.perform(encoder, step.do, target, step.name, args, kwargs)
-            results.append(Decoder(bytes(encoder.body), self._budget(), lambda handle: handle).decode(tree))
+            results.append(self._copied(encoder, tree))
         return results
 
     def _found(self, value: Any) -> Any:
@@ -164,36 +202,25 @@ class Reference(Answers):
         tree = encoder.encode(value)
         return Decoder(bytes(encoder.body), self._budget(), self._notebook.find).decode(tree)
 
-    def _asking(self, name: str) -> Callable[..., Any]:
-        """A method of an object that is lent at present."""
-        return lambda *args, **kwargs: lender(self._lent, name, args, kwargs)
+    def _asked(self, do: str, target: Any, name: str, args: Any, kwargs: Any) -> Any:
+        """What a stand-in gets: of copies, as in the box."""
+        encoder = Encoder(self._budget(), self._notebook.keep, by_value=POLICY.depth)
+        target, args, kwargs = self._copied(encoder, encoder.encode((target, args, kwargs)))
+        return self._found(self._answer(Step(do, name, target, args, kwargs)))
+
+    def _copied(self, encoder: Encoder, tree: Any) -> Any:
+        """What was encoded, with handles as they are."""
+        return Decoder(bytes(encoder.body), self._budget(), lambda handle: handle).decode(tree)
 
     @staticmethod
     def _budget() -> Budget:
         return Budget(POLICY.values, POLICY.frame, POLICY.depth)
 
 
-def _unwrap(value: Any, lent: dict[str, Lent]) -> Any:
-    """A value with handles in place of things, and guests in place of lent objects, which are noted in ``lent``."""
-
-    def plain(item: Any) -> Any:
-        if isinstance(item, Lent):
-            lent[item.guest.name] = item
-            return item.guest
-        return item.handle if isinstance(item, Thing) else item
-
-    return _everywhere(value, plain)
-
-
-def _turned(value: Any) -> Any:
-    """A value with the sign of each handle turned: what is kept here is below zero there."""
-    return _everywhere(value, lambda item: replace(item, number=-item.number) if isinstance(item, Handle) else item)
-
-
-def _everywhere(value: Any, change: Callable[[Any], Any]) -> Any:
+def everywhere(value: Any, change: Callable[[Any], Any]) -> Any:
     """A value of containers with ``change`` made to each of what they hold."""
     if isinstance(value, dict):
-        return {key: _everywhere(item, change) for key, item in value.items()}
+        return {key: everywhere(item, change) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
-        return type(value)(_everywhere(item, change) for item in value)
+        return type(value)(everywhere(item, change) for item in value)
     return change(value)

@@ -1,33 +1,152 @@
-"""The two forms that graded code has, a layer and a model, and how each is called, whoever answers."""
+"""The forms that graded code has, layers and models, and how each is called, whoever answers."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from autograder.answers import Thing
-from autograder.verdicts import Failure
+from autograder.verdicts import CallFailed, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from autograder.answers import Answers
 
+NUMBERS = (np.generic, float, int)
 
-@dataclass(frozen=True)
-class Layer:
-    """A forward function and its backward function.
 
-    ``forward(*inputs)`` returns ``outputs`` and a cache; ``backward(*upstream gradients, cache)`` returns
-    ``gradients``, each named for its input: "dWx" is the gradient by the input "Wx".
+class Differentiable(ABC):
+    """A forward pass and its backward pass.
+
+    ``forward`` and ``backward`` are what they are called, ``outputs`` the names of what the one returns, ``gradients``
+    those of what the other gives, each named for its input: "dWx" is the gradient by the input "Wx".
     """
 
     forward: str
     backward: str
     outputs: tuple[str, ...]
     gradients: tuple[str, ...]
+
+    def run_forward(self, who: Answers, inputs: Mapping[str, Any]) -> tuple[list[Any], Any]:
+        """The outputs of one forward call, and what the backward call needs."""
+        [found] = self._run(who, [inputs])
+        return found
+
+    @abstractmethod
+    def run_backward(self, who: Answers, upstream: Sequence[np.ndarray], cache: Any) -> dict[str, Any]:
+        """The gradients of one backward call, by name. The cache is used once: a call may use it up."""
+
+    def run_both(self, who: Answers, inputs: Mapping[str, Any], upstream: Sequence[np.ndarray]) -> dict[str, Any]:
+        """The gradients of one forward and one backward call, by name."""
+        _, cache = self.run_forward(who, inputs)
+        return self.run_backward(who, upstream, cache)
+
+    def run_many(self, who: Answers, batch: Sequence[Mapping[str, Any]]) -> list[Sequence[np.ndarray]]:
+        """The outputs of many forward calls, sent as one."""
+        found: list[Sequence[np.ndarray]] = [outputs for outputs, _ in self._run(who, batch)]
+        for outputs in found:
+            for name, output, first in zip(self.outputs, outputs, found[0], strict=True):
+                if not isinstance(output, (np.ndarray, *NUMBERS)) or np.shape(output) != np.shape(first):
+                    raise Failure(f"{name} of {self.forward} changes its type or shape with the values of its inputs.")
+        return found
+
+    @abstractmethod
+    def _run(self, who: Answers, batch: Sequence[Mapping[str, Any]]) -> list[tuple[list[Any], Any]]:
+        """The outputs and the cache of each of many forward calls, sent as one."""
+
+
+@dataclass(frozen=True)
+class Layer(Differentiable):
+    """A layer that is two functions.
+
+    ``forward(*inputs)`` returns the outputs and a cache; ``backward(*upstream gradients, cache)`` the gradients.
+    """
+
+    forward: str
+    backward: str
+    outputs: tuple[str, ...]
+    gradients: tuple[str, ...]
+
+    def run_backward(self, who: Answers, upstream: Sequence[np.ndarray], cache: Any) -> dict[str, Any]:
+        """The gradients, from a cache."""
+        result = getattr(who, self.backward)(*upstream, cache)
+        return dict(zip(self.gradients, _parts(self.backward, result, self.gradients), strict=True))
+
+    def _run(self, who: Answers, batch: Sequence[Mapping[str, Any]]) -> list[tuple[list[Any], Any]]:
+        forward = getattr(who, self.forward)
+        results = who.perform([forward.calling(*inputs.values()) for inputs in batch])
+        names = (*self.outputs, "cache")
+        return [(outputs, cache) for *outputs, cache in (_parts(self.forward, result, names) for result in results)]
+
+
+@dataclass(frozen=True)
+class LayerClass(Differentiable):
+    """A layer that is a class; its instance is the cache.
+
+    ``name(*parameters)`` makes one. ``forward(*inputs)`` returns the outputs, ``backward(*upstream gradients)`` those
+    gradients that are ``returned``; the gradient of a parameter "W" is then its attribute "dW". With ``earlier``
+    inputs, one of the outputs' size, every instance has been forward and backward with these before.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    returned: tuple[str, ...]
+    parameters: tuple[str, ...] = ()
+    earlier: Mapping[str, Any] | None = None
+
+    @property
+    def forward(self) -> str:  # type: ignore[override]
+        """The method's name in full."""
+        return f"{self.name}.forward"
+
+    @property
+    def backward(self) -> str:  # type: ignore[override]
+        """The method's name in full."""
+        return f"{self.name}.backward"
+
+    @property
+    def gradients(self) -> tuple[str, ...]:  # type: ignore[override]
+        """First those that are returned, then those that are left behind."""
+        return (*self.returned, *(f"d{name}" for name in self.parameters))
+
+    def run_backward(self, who: Answers, upstream: Sequence[np.ndarray], cache: Any) -> dict[str, Any]:  # noqa: ARG002
+        """The gradients, from an instance, which knows who answers."""
+        result = cache.call("backward", *upstream)
+        returned = dict(zip(self.returned, _parts(self.backward, result, self.returned), strict=True))
+        return returned | {f"d{name}": self._left_behind(cache, f"d{name}") for name in self.parameters}
+
+    def _left_behind(self, layer: Thing, name: str) -> Any:
+        try:
+            return layer.get(name)
+        except CallFailed as failure:
+            raise Failure(
+                f"{self.backward} leaves no {name} behind. {failure.rationale}", f"Set self.{name}."
+            ) from None
+
+    def _run(self, who: Answers, batch: Sequence[Mapping[str, Any]]) -> list[tuple[list[Any], Any]]:
+        made = getattr(who, self.name)
+        layers = who.perform([made.calling(*(inputs[name] for name in self.parameters)) for inputs in batch])
+        for layer in layers:
+            if not isinstance(layer, Thing):
+                raise Failure(f"{self.name} is no class: calling it returns {_described(layer)}.")
+            if self.earlier is not None:
+                outputs = self._outputs(layer.call("forward", *self.earlier.values()))
+                layer.call("backward", *outputs)
+        results = who.perform(
+            [
+                layer.calling("forward", *(inputs[name] for name in self.inputs))
+                for layer, inputs in zip(layers, batch, strict=True)
+            ]
+        )
+        return [(self._outputs(result), layer) for result, layer in zip(results, layers, strict=True)]
+
+    def _outputs(self, result: Any) -> list[Any]:
+        return list(_parts(self.forward, result, self.outputs))
 
 
 @dataclass(frozen=True)
@@ -41,38 +160,6 @@ class Model:
     def loss(self) -> str:
         """The method's name in full."""
         return f"{self.name}.loss"
-
-
-def run_forward(who: Answers, layer: Layer, inputs: Mapping[str, Any]) -> tuple[list[Any], Any]:
-    """The outputs and the cache of one forward call."""
-    names = (*layer.outputs, "cache")
-    *outputs, cache = _parts(layer.forward, getattr(who, layer.forward)(*inputs.values()), names)
-    return outputs, cache
-
-
-def run_backward(who: Answers, layer: Layer, upstream: Sequence[np.ndarray], cache: Any) -> dict[str, Any]:
-    """The gradients of one backward call, by name. The cache is used once: a call may use it up."""
-    result = getattr(who, layer.backward)(*upstream, cache)
-    return dict(zip(layer.gradients, _parts(layer.backward, result, layer.gradients), strict=True))
-
-
-def run_both(who: Answers, layer: Layer, inputs: Mapping[str, Any], upstream: Sequence[np.ndarray]) -> dict[str, Any]:
-    """The gradients of one forward and one backward call, by name."""
-    _, cache = run_forward(who, layer, inputs)
-    return run_backward(who, layer, upstream, cache)
-
-
-def forward_outputs(who: Answers, layer: Layer, batch: Sequence[Mapping[str, Any]]) -> list[Sequence[np.ndarray]]:
-    """The outputs of many forward calls, sent as one."""
-    forward = getattr(who, layer.forward)
-    names = (*layer.outputs, "cache")
-    results = who.perform([forward.calling(*inputs.values()) for inputs in batch])
-    found = [_parts(layer.forward, result, names)[:-1] for result in results]
-    for outputs in found:
-        for name, output, first in zip(layer.outputs, outputs, found[0], strict=True):
-            if not isinstance(output, np.ndarray) or output.shape != np.shape(first):
-                raise Failure(f"{name} of {layer.forward} changes its type or shape with the values of its inputs.")
-    return found
 
 
 def _parts(function: str, result: Any, names: Sequence[str]) -> Sequence[Any]:

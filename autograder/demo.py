@@ -92,7 +92,7 @@ def _mistaken(known: Misconception) -> Callable[[AssignedNotebook, str], str]:
     def edit(assigned: AssignedNotebook, text: str) -> str:
         if known not in assigned.misconceptions:
             return text
-        return _rewritten(text, lambda source: known.apply(source) if known.change[0] in source else source)
+        return _rewritten(text, lambda source: known.apply(source) if known.concerns(source) else source)
 
     return edit
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from autograder.calling import Layer, Model, entry, forward_outputs, losses, run_backward, run_both, run_forward, shown
+from autograder.calling import Model, entry, losses, shown
 from autograder.verdicts import Failure, NotJudged
 from coursekit.gradcheck import FLOOR, LIMITS, STEP, compare, directional_derivatives, numeric_gradients
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from autograder.answers import Answers, Reference
+    from autograder.calling import Differentiable
     from autograder.misconceptions import KnownMistakes
     from coursekit.gradcheck import Evaluate
 
@@ -98,34 +99,39 @@ class Judge:
         """
         self._accept(name, ask(self.student), expected, ask)
 
-    def forward(self, layer: Layer, inputs: Mapping[str, Any]) -> None:
+    def forward(self, layer: Differentiable, inputs: Mapping[str, Any]) -> None:
         """Pass if the forward function gives what the reference gives. Raises Failure."""
         self.pairs.add((layer.forward, layer.backward))
-        yours, _ = run_forward(self.student, layer, inputs)
-        expected, _ = run_forward(self.reference, layer, inputs)
+        yours, _ = layer.run_forward(self.student, inputs)
+        expected, _ = layer.run_forward(self.reference, inputs)
 
         def output(index: int) -> Callable[[Answers], Any]:
-            return lambda who: run_forward(who, layer, inputs)[0][index]
+            return lambda who: layer.run_forward(who, inputs)[0][index]
 
         for index, name in enumerate(layer.outputs):
             self._accept(name, yours[index], expected[index], output(index))
 
     def gradients(
-        self, layer: Layer, inputs: Mapping[str, Any], names: Sequence[str] | None = None, *, scale: float = 1.0
+        self,
+        layer: Differentiable,
+        inputs: Mapping[str, Any],
+        names: Sequence[str] | None = None,
+        *,
+        scale: float = 1.0,
     ) -> None:
         """Pass if the gradients are the numeric ones of the student's own forward pass. Raises Failure or NotJudged.
 
         ``names`` are some of the layer's gradients, by default all of them; ``scale`` is the size of the upstream ones.
         """
         self.pairs.add((layer.forward, layer.backward))
-        expected, _ = run_forward(self.reference, layer, inputs)
-        upstream = tuple(self.normal(*out.shape, scale=scale) for out in expected)
+        expected, _ = layer.run_forward(self.reference, inputs)
+        upstream = tuple(np.asarray(self.normal(*np.shape(out), scale=scale)) for out in expected)
         own, cache = self._own_forward(layer, inputs)
         evaluate = self._differentiable(layer, own, expected)
-        yours = run_backward(self.student, layer, upstream, cache)
+        yours = layer.run_backward(self.student, upstream, cache)
 
         def gradient(name: str) -> Callable[[Answers], Any]:
-            return lambda who: run_both(who, layer, inputs, upstream)[name]
+            return lambda who: layer.run_both(who, inputs, upstream)[name]
 
         twins = self._twins(layer, inputs, own) if self.followed_through else []
         for name in names or layer.gradients:
@@ -136,12 +142,12 @@ class Judge:
                 self._must_respond(layer, inputs)
             self._accept_gradient(name, yours[name], Slope(evaluate, inputs, upstream, name[1:]), gradient(name))
 
-    def zero_gradients(self, layer: Layer, inputs: Mapping[str, Any]) -> None:
+    def zero_gradients(self, layer: Differentiable, inputs: Mapping[str, Any]) -> None:
         """Pass if an upstream gradient of zeros gives gradients of zeros. Raises Failure or NotJudged."""
-        expected, _ = run_forward(self.reference, layer, inputs)
+        expected, _ = layer.run_forward(self.reference, inputs)
         upstream = tuple(np.zeros_like(out) for out in expected)
         _, cache = self._own_forward(layer, inputs)
-        for name, yours in run_backward(self.student, layer, upstream, cache).items():
+        for name, yours in layer.run_backward(self.student, upstream, cache).items():
             self._accept(name, yours, np.zeros_like(inputs[name[1:]]))
 
     def loss(self, model: Model, params: Mapping[str, np.ndarray], arguments: Sequence[Any]) -> None:
@@ -185,14 +191,14 @@ class Judge:
         )
         _compare_responses(model.loss, list(params), yours, right)
 
-    def _own_forward(self, layer: Layer, inputs: Mapping[str, Any]) -> tuple[list[Any], Any]:
+    def _own_forward(self, layer: Differentiable, inputs: Mapping[str, Any]) -> tuple[list[Any], Any]:
         """The student's outputs and cache. Raises NotJudged if there are none, since the question is another one."""
         try:
-            return run_forward(self.student, layer, inputs)
+            return layer.run_forward(self.student, inputs)
         except Failure as failure:
             raise NotJudged(f"{layer.forward} has to work first. {failure.rationale}") from None
 
-    def _differentiable(self, layer: Layer, own: Sequence[Any], expected: Sequence[np.ndarray]) -> Evaluate:
+    def _differentiable(self, layer: Differentiable, own: Sequence[Any], expected: Sequence[np.ndarray]) -> Evaluate:
         """What the numeric gradient differentiates. Raises NotJudged if the student's outputs are malformed."""
         pairs = zip(layer.outputs, own, expected, strict=True)
         compared = [compare(name, shown(mine), right) for name, mine, right in pairs]
@@ -203,9 +209,9 @@ class Judge:
         self.followed_through = self.followed_through or not right
         # A forward pass that is right is the reference, as far as numbers tell. Differentiating that one costs no calls
         # into the box, is exact where theirs rounds to float32, and cannot be led astray near points already seen.
-        return lambda batch: forward_outputs(self.reference if right else self.student, layer, batch)
+        return lambda batch: layer.run_many(self.reference if right else self.student, batch)
 
-    def _twins(self, layer: Layer, inputs: Mapping[str, Any], own: Sequence[Any]) -> list[Reference]:
+    def _twins(self, layer: Differentiable, inputs: Mapping[str, Any], own: Sequence[Any]) -> list[Reference]:
         """The reference with each known mistake in its forward pass that gives the student's outputs.
 
         Where there is one, theirs is no function that was made up, however little it has in common with the right one:
@@ -213,16 +219,16 @@ class Judge:
         """
 
         def all_outputs(who: Answers) -> Any:
-            return np.concatenate([np.ravel(output) for output in run_forward(who, layer, inputs)[0]])
+            return np.concatenate([np.ravel(output) for output in layer.run_forward(who, inputs)[0]])
 
         return self.mistakes.twins(layer.forward, np.concatenate([np.ravel(output) for output in own]), all_outputs)
 
-    def _must_respond(self, layer: Layer, inputs: Mapping[str, Any]) -> None:
+    def _must_respond(self, layer: Differentiable, inputs: Mapping[str, Any]) -> None:
         """Raise NotJudged unless the student's forward pass, though wrong, responds to its inputs like the right."""
         names = [name[1:] for name in layer.gradients]
         moves = self._small_moves(inputs, names)
         yours, right = (
-            [np.concatenate([np.ravel(out) for out in outputs]) for outputs in forward_outputs(who, layer, moves)]
+            [np.concatenate([np.ravel(out) for out in outputs]) for outputs in layer.run_many(who, moves)]
             for who in (self.student, self.reference)
         )
         _compare_responses(layer.forward, names, yours, right)

@@ -7,6 +7,7 @@ them.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,12 @@ class Misconception:
     hint: str
     change: tuple[str, str]
 
+    def concerns(self, source: str) -> bool:
+        """Whether some source defines the function, class or method that the mistake is made in."""
+        name, _, method = self.question.partition(".")
+        defined = re.search(rf"^(def|class) {name}\b", source, re.MULTILINE)
+        return defined is not None and (not method or f"def {method}(" in source)
+
     def apply(self, source: str) -> str:
         """The source with the mistake made. Raises SuiteError unless the reference's words occur in it once."""
         right, wrong = self.change
@@ -51,13 +58,7 @@ class Misconception:
 
 def with_mistake(statements: Sequence[Statement], misconception: Misconception) -> list[Statement]:
     """The reference solution with one mistake made in the statement that defines the question."""
-    name, _, method = misconception.question.partition(".")
-    found = [
-        statement
-        for statement in statements
-        if statement.source.lstrip().startswith((f"def {name}(", f"class {name}("))
-        and (not method or f"def {method}(" in statement.source)
-    ]
+    found = [statement for statement in statements if misconception.concerns(statement.source)]
     if len(found) != 1:
         raise SuiteError(
             f"The misconception {misconception.name!r} belongs to {misconception.question}, defined nowhere."
@@ -85,21 +86,28 @@ class KnownMistakes:
         ``ask`` asks somebody for the value that was compared; a mistake that changes nothing here is no explanation.
         """
         for known, theirs in self._all(question, ask):
-            if compare("", yours, theirs).passed and not compare("", theirs, expected).passed:
+            if _equal(yours, theirs) and not compare("", theirs, expected).passed:
                 return known
         return None
 
     def twins(self, question: str, yours: Any, ask: Callable[[Answers], Any]) -> list[Reference]:
-        """The reference with a mistake in ``question``, for each that gives ``yours`` when it is asked."""
+        """The reference with a mistake in ``question``, for each that gives ``yours`` when it is asked.
+
+        Where ``question`` is a method, mistakes made in its class count as made in it.
+        """
         return [self._made(known) for known, theirs in self._all(question, ask) if compare("", yours, theirs).passed]
 
     def _all(self, question: str, ask: Callable[[Answers], Any]) -> Iterator[tuple[Misconception, Any]]:
         for known in self._misconceptions:
-            if known.question == question:
+            if f"{question}.".startswith(f"{known.question}."):
+                made = self._made(known)
                 try:
-                    theirs = ask(self._made(known))
-                except (Verdict, ArithmeticError, LookupError, TypeError, ValueError):
+                    with np.errstate(all="ignore"):  # some mistakes overflow
+                        theirs = ask(made)
+                except (Verdict, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
                     continue  # this mistake does not get as far as a value
+                finally:
+                    made.forget()
                 if isinstance(theirs, (np.ndarray, np.generic, float, int)):
                     yield known, theirs
 
@@ -107,3 +115,14 @@ class KnownMistakes:
         if known not in self._answers:
             self._answers[known] = Reference(with_mistake(self._statements, known), self._file)
         return self._answers[known]
+
+
+def _equal(yours: Any, theirs: Any) -> bool:
+    """Whether two answers are equal up to rounding, or have the same entries that are no finite numbers."""
+    if compare("", yours, theirs).passed:
+        return True
+    if not isinstance(yours, (np.ndarray, np.floating, float)) or np.shape(yours) != np.shape(theirs):
+        return False
+    mine, strange = np.asarray(yours), ~np.isfinite(theirs)
+    same = np.array_equal(mine[strange], np.asarray(theirs)[strange], equal_nan=True)
+    return bool(strange.any()) and same and np.array_equal(~np.isfinite(mine), strange)

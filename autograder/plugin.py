@@ -184,8 +184,8 @@ JUDGE = pytest.StashKey[Judge]()
 
 
 def _concerns(question: str, function: str) -> bool:
-    """Whether a failure of ``function`` is one of ``question``: of itself, or of the class it is a method of."""
-    return function == question or question.startswith(f"{function}.")
+    """Whether a failure of ``function`` is one of ``question``: of itself, its class, or one of its methods."""
+    return f"{question}.".startswith(f"{function}.") or function.startswith(f"{question}.")
 
 
 def _title(item: pytest.Item) -> str:

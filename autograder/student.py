@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from autograder.answers import Answers
-from autograder.guests import lender
+from autograder.lending import Loan
 from autograder.sandbox import POLICY, Box, Raised, Trouble
 from autograder.verdicts import CallFailed
 from coursekit.notebook import Problem, defines, names_used_by, old_habits, slice_for
@@ -18,8 +18,6 @@ from coursekit.notebook import Problem, defines, names_used_by, old_habits, slic
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from autograder.guests import Lent
-    from autograder.lending import Loan
     from autograder.sandbox import Policy, Step
     from coursekit.notebook import Notebook, Statement
 
@@ -32,9 +30,11 @@ class Student(Answers):
         names: the graded functions and classes; only what these need is executed.
         policy: the limits of the box.
         beside: files that lie beside the notebook, by name: the other notebooks of the submission.
-        loan: functions of the reference that stand in for theirs.
+        loan: functions and classes of the reference that stand in for theirs.
         isolated: False runs their code as a plain process, for code one trusts.
     """
+
+    _loan: Loan
 
     def __init__(
         self,
@@ -46,12 +46,12 @@ class Student(Answers):
         loan: Loan | None = None,
         isolated: bool = True,
     ) -> None:
+        super().__init__(loan or Loan({}))
         self.problems: list[Problem] = []
         self._notebook = notebook
         self._policy = policy
         self._isolated = isolated
         self._beside = dict(beside or {})
-        self._loan = loan
         self._statements = slice_for(notebook.statements, names)
         # Started now, so that it comes up while the suite is being read.
         self._fresh: Box | None = Box(policy, isolated=isolated)
@@ -68,19 +68,15 @@ class Student(Answers):
         self._fresh = self._box = None
 
     def forget(self) -> None:
-        """Let go of everything that tests hold in the box: called between two tests."""
+        """Let go of everything that tests hold in the box, and of theirs that it holds: called between two tests."""
+        self._guests.clear()
         if self._box is not None:
             try:
                 self._box.forget()
             except Trouble:
                 self.close()
 
-    def _perform(self, steps: Sequence[Step], lent: Mapping[str, Lent]) -> list[Any]:
-        def lend(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            if self._loan is not None and name in self._loan.names:
-                return self._loan(name, args, kwargs)
-            return lender(lent, name, args, kwargs)
-
+    def _perform(self, steps: Sequence[Step]) -> list[Any]:
         function = self._label(steps)
         if any(step.do == "call" and step.target is None for step in steps):
             self._must_be_defined(function)
@@ -91,7 +87,7 @@ class Student(Answers):
         started = time.monotonic()
         try:
             box = self._running_box(steps)
-            results = box.perform(steps, lend if lent else self._loan)
+            results = box.perform(steps, self._answer)
         except Trouble as trouble:
             self._box = None
             self._fatal[function] = f"{function} {trouble}."
@@ -109,7 +105,7 @@ class Student(Answers):
             if any(step.target is not None for step in steps):
                 raise CallFailed(self._label(steps), "What it needs was lost when the interpreter ended.")
             self._box = self._loaded_box()
-            if self._loan is not None:
+            if self._loan.names:
                 self._box.lend(self._loan.names)
         return self._box
 
@@ -162,7 +158,7 @@ class Student(Answers):
 
     def _must_be_defined(self, function: str) -> None:
         name = function.partition(".")[0]
-        if self._loan is not None and name in self._loan.names:
+        if name in self._loan.names:
             return
         statement = defines(self._notebook.statements, name)
         if statement is None:

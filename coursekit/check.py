@@ -10,9 +10,10 @@ traceback that Jupyter then shows.
 from __future__ import annotations
 
 import html
+import inspect
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias
 
 import numpy as np
 
@@ -24,9 +25,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from coursekit.captioning import CaptioningModel, Floats, Integers
-
 Function: TypeAlias = "Callable[..., Any]"
+
+
+class Model(Protocol):
+    """What has parameters and a loss."""
+
+    params: dict[str, Any]
+    loss: Function
+
 
 # A forward pass that computes in float32 is differentiated with a step that its rounding does not drown. Measured on
 # the networks of `gradcheck`: the error is then 3e-5 typically, 2e-3 at worst.
@@ -35,20 +42,26 @@ _SINGLE_STEP, _SINGLE_LIMIT = 1e-2, 5e-3
 _RIGHT, _WRONG = "#1a8f4c", "#d1453b"
 
 
-def check_values(function: Function, inputs: Mapping[str, object], **expected: object) -> None:
+def check_values(
+    function: Function, inputs: Mapping[str, object], *, unchanged: Sequence[str] = (), **expected: object
+) -> None:
     """Check what a function returns on a small case.
 
     Args:
         function: The student's function. It is called with the inputs in their order.
         inputs: Its arguments by name.
+        unchanged: The names of those that it must leave as they were.
         expected: Its outputs by name, in their order. What it returns beyond them, as a cache, is not looked at.
 
     Raises:
-        CheckFailed: An output is wrong, or the function is not written yet.
+        CheckFailed: An output is wrong, an input is changed, or the function is not written yet.
     """
     __tracebackhide__ = True
     report = _Report(_name(function))
     returned = _call(function, inputs, report)
+    spoilt = [name for name in unchanged if report.changed.get(name)]
+    if spoilt:
+        _refuse(f"{report.title} changes {' and '.join(spoilt)}, and has to leave it as it was.")
     outputs = returned if isinstance(returned, tuple) else (returned,)
     if len(outputs) < len(expected):
         _refuse(f"{report.title} returned {len(outputs)} values; {', '.join(expected)} are expected.")
@@ -100,13 +113,66 @@ def check_gradients(forward: Function, backward: Function, **inputs: object) -> 
     report.conclude()
 
 
-def check_model(model: CaptioningModel, features: Floats, captions: Integers, loss: float) -> None:
-    """Check the loss of a captioning model, and its gradients against numeric gradients of that loss.
+def check_layer(
+    kind: Function, inputs: Mapping[str, object], parameters: Mapping[str, object] | None = None, **expected: object
+) -> None:
+    """Check a layer that is a class: its outputs on a small case, and its gradients there against numeric ones.
+
+    `kind(*parameters)` makes a layer. `forward(*inputs)` returns the outputs, `backward(*upstream gradients)` the
+    gradients of all inputs that are not integers; those of a parameter `W` is then its attribute `dW`. Each layer is
+    used twice, on different numbers, and judged by the second time.
 
     Args:
-        model: The student's model, with float64 parameters.
-        features: Features of shape (N, D).
-        captions: Word indices of shape (N, T + 1).
+        kind: The student's class.
+        inputs: The arguments of `forward` by name.
+        parameters: The arguments of the class by name.
+        expected: The outputs by name, in their order.
+
+    Raises:
+        CheckFailed: An output or a gradient is wrong, or something is not written yet.
+    """
+    __tracebackhide__ = True
+    rng = np.random.default_rng(0)
+    report = _Report(_name(kind))
+    held = parameters or {}
+    values = {name: np.asarray(value) for name, value in {**inputs, **held}.items()}
+    wrt = [name for name, value in values.items() if not np.issubdtype(value.dtype, np.integer)]
+
+    def forward(at: Mapping[str, Any]) -> tuple[Any, list[Any]]:
+        layer = _call(kind, {name: at[name] for name in held}, report)
+        return layer, _outputs_of(layer, {name: at[name] for name in inputs}, len(expected), report)
+
+    other = {name: 0.5 * value if name in wrt else value for name, value in values.items()}
+    layer, outputs = forward({**values, **{name: other[name] for name in inputs}})
+    _call(layer.backward, {f"upstream gradient {place}": output for place, output in enumerate(outputs, 1)}, report)
+    outputs = _outputs_of(layer, {name: values[name] for name in inputs}, len(expected), report)
+    for (name, right), output in zip(expected.items(), outputs, strict=True):
+        report.add(compare(name, output, right))
+
+    upstream = [np.asarray(rng.standard_normal(np.shape(output))) for output in outputs]
+    arguments = {f"upstream gradient {place}": each for place, each in enumerate(upstream, 1)}
+    returned = _call(layer.backward, arguments, report)
+    gradients = returned if isinstance(returned, (tuple, list)) else (returned,)
+    names = [f"d{name}" for name in wrt if name in inputs]
+    if len(gradients) != len(names):
+        _refuse(f"{_name(layer.backward)} returned {len(gradients)} values; expected are {', '.join(names)}.")
+    found = dict(zip(names, gradients, strict=True)) | {f"d{name}": getattr(layer, f"d{name}", None) for name in held}
+
+    def evaluate(batch: list[dict[str, Any]]) -> list[Sequence[NDArray[np.float64]]]:
+        return [forward(each)[1] for each in batch]
+
+    step, limit = _precision(layer.forward, outputs, report)
+    for name, right in numeric_gradients(evaluate, values, upstream, wrt, step=step).items():
+        report.add(compare(f"d{name}", found[f"d{name}"], right, against="numeric", limit=limit))
+    report.conclude()
+
+
+def check_model(model: Model, *inputs: object, loss: float) -> None:
+    """Check the loss of a model, and its gradients against numeric gradients of that loss.
+
+    Args:
+        model: The student's model: `params` are float64 arrays, and `loss` returns a number and their gradients.
+        inputs: The arguments of `loss`.
         loss: The right loss.
 
     Raises:
@@ -114,12 +180,12 @@ def check_model(model: CaptioningModel, features: Floats, captions: Integers, lo
     """
     __tracebackhide__ = True
     report = _Report(_name(model.loss))
-    inputs: dict[str, object] = {"features": features, "captions": captions}
+    arguments = dict(zip(inspect.signature(model.loss).parameters, inputs, strict=False))
 
     def evaluate(batch: list[dict[str, Any]]) -> list[Sequence[NDArray[np.float64]]]:
-        return [[_loss(model, params, inputs, report)[0]] for params in batch]
+        return [[_loss(model, params, arguments, report)[0]] for params in batch]
 
-    value, gradients = _loss(model, model.params, inputs, report)
+    value, gradients = _loss(model, model.params, arguments, report)
     report.add(compare("loss", value, loss))
     step, limit = _precision(model.loss, [value], report)
     numeric = numeric_gradients(evaluate, model.params, [1.0], model.params, step=step)
@@ -136,6 +202,7 @@ class _Report:
         self.title = title
         self.comparisons: list[Comparison] = []
         self.notes: list[str] = []
+        self.changed: dict[str, bool] = {}
 
     def add(self, comparison: Comparison) -> None:
         """Add a row."""
@@ -200,13 +267,16 @@ def _call(function: Function, inputs: Mapping[str, object], report: _Report) -> 
         CheckFailed: The function, or one that it calls, is not written yet.
     """
     __tracebackhide__ = True
-    copies = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in inputs.items()}
+    # A number stays a number: a copy of an array of shape () would be an array.
+    copies = {name: value.copy()[()] if isinstance(value, np.ndarray) else value for name, value in inputs.items()}
     try:
         returned = function(*copies.values())
     except NotImplementedError as error:
         _refuse(str(error) or f"{_raised_in(error)} is not written yet.")
     for name, value in inputs.items():
-        if isinstance(value, np.ndarray) and not np.array_equal(value, np.asarray(copies[name])):
+        changed = isinstance(value, np.ndarray) and not np.array_equal(value, np.asarray(copies[name]))
+        report.changed[name] = changed
+        if changed:
             report.note(f"{_name(function)} changes its {name}. That costs nothing, but a caller may mind.")
     return returned
 
@@ -228,8 +298,26 @@ def _forward(function: Function, inputs: Mapping[str, object], report: _Report) 
     return returned
 
 
+def _outputs_of(layer: Any, inputs: Mapping[str, object], count: int, report: _Report) -> list[Any]:
+    """Call a layer's forward pass and return its outputs.
+
+    Raises:
+        CheckFailed: It is not written yet, or does not return so many outputs that a gradient can be measured of.
+    """
+    __tracebackhide__ = True
+    returned = _call(layer.forward, inputs, report)
+    outputs = list(returned) if isinstance(returned, (tuple, list)) else [returned]
+    name = _name(layer.forward)
+    if len(outputs) != count:
+        _refuse(f"{name} returned {len(outputs)} values; {count} {'is' if count == 1 else 'are'} expected.")
+    for output in outputs:
+        if np.asarray(output).dtype.name not in LIMITS:
+            _refuse(f"{name} returned {type(output).__name__} where floats belong.")
+    return outputs
+
+
 def _loss(
-    model: CaptioningModel, params: Mapping[str, Any], inputs: Mapping[str, object], report: _Report
+    model: Model, params: Mapping[str, Any], inputs: Mapping[str, object], report: _Report
 ) -> tuple[Any, dict[str, Any]]:
     """Call the model's loss with copies of these parameters and return it with the gradients.
 

@@ -117,8 +117,8 @@ def compare(
     """Compare `yours`, which may be any object at all, with the array `expected`.
 
     The shapes must be equal: nothing is broadcast. Where integers are expected, `yours` must hold integers
-    and every entry must be equal. Otherwise it must be float64 or float32, and finite. A number stands for an
-    array of shape ().
+    and every entry must be equal. Otherwise it must be float64 or float32, and finite. A number, whole or not, stands
+    for an array of shape ().
 
     Args:
         name: What to call the array in messages.
@@ -132,6 +132,8 @@ def compare(
     """
     right = np.asarray(expected)
     exact = bool(np.issubdtype(right.dtype, np.integer))
+    if type(yours) is int and right.shape == () and not exact and abs(yours) <= 1 << 53:  # no digit is lost
+        yours = float(yours)
     array = _plain(yours, scalar=right.shape == ())
     dtype = type(yours).__name__ if array is None else array.dtype.name
     if limit is None:

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 
@@ -11,17 +12,19 @@ from autograder.course import HOME, load_assignment
 from autograder.grading import Submission, grade
 from coursekit import get_datasets
 
-SOURCE = HOME / "source" / "captioning"
-
 
 class Student:
     """A notebook on its way to being handed in, and beside it, as they are, those that it takes functions from."""
 
-    def __init__(self, notebook="rnn_captioning"):
+    def __init__(self, notebook):
         self.notebook = notebook
         self.file = f"{notebook}.ipynb"
-        self.content = json.loads((SOURCE / self.file).read_text(encoding="utf-8"))
-        self.beside = {path.name: path.read_bytes() for path in SOURCE.glob("*.ipynb") if path.name in self.text}
+        [path] = (HOME / "source").glob(f"*/{self.file}")
+        self.assignment = path.parent.name
+        self.content = json.loads(path.read_text(encoding="utf-8"))
+        self.beside = {
+            other.name: other.read_bytes() for other in path.parent.glob("*.ipynb") if other.name in self.text
+        }
 
     @property
     def files(self):
@@ -32,8 +35,8 @@ class Student:
         return self.content["cells"]
 
     def cell(self, name):
-        """The code cell that defines a function, or a method for a dotted name."""
-        pattern = rf"^\s*def {name.rpartition('.')[2]}\(" if "." in name else rf"^def {name}\("
+        """The code cell that defines a function or class, or a method for a dotted name."""
+        pattern = rf"^\s*def {name.rpartition('.')[2]}\(" if "." in name else rf"^(def|class) {name}\b"
         return next(
             cell
             for cell in self.cells
@@ -97,14 +100,14 @@ class Grade:
         return "\n".join(text for test in tests for text in (test.rationale, test.cause, test.hint) if text)
 
 
+@cache
+def loaded(name):
+    return load_assignment(name, HOME)
+
+
 @pytest.fixture(scope="session")
 def captioning():
-    return load_assignment("captioning", HOME)
-
-
-@pytest.fixture
-def student():
-    return Student()
+    return loaded("captioning")
 
 
 @pytest.fixture
@@ -114,15 +117,22 @@ def student_of():
 
 
 @pytest.fixture
-def graded(captioning):
-    """Grade a notebook given as a Student, text or bytes; a fixed seed makes failures repeat."""
+def student():
+    """Of the notebook that most tests are about; the tests of another one override this."""
+    return Student("rnn_captioning")
+
+
+@pytest.fixture
+def graded():
+    """Grade a Student, or text or bytes handed in as the notebook named; a fixed seed makes failures repeat."""
 
     def run(handed_in, notebook="rnn_captioning", seed=7):
         if isinstance(handed_in, Student):
-            files, notebook = handed_in.files, handed_in.notebook
+            student, files = handed_in, handed_in.files
         else:
-            files = {f"{notebook}.ipynb": handed_in if isinstance(handed_in, bytes) else handed_in.encode()}
-        return Grade(grade(captioning, Submission("ada", files), seed=seed), notebook)
+            student = Student(notebook)
+            files = {student.file: handed_in if isinstance(handed_in, bytes) else handed_in.encode()}
+        return Grade(grade(loaded(student.assignment), Submission("ada", files), seed=seed), student.notebook)
 
     return run
 

@@ -24,14 +24,14 @@ from typing import TYPE_CHECKING, Any, Self
 from autograder.errors import AutograderError, BrokenBox
 from autograder.sandbox import bubblewrap, view, worker
 from autograder.sandbox.policy import POLICY, Policy
-from autograder.sandbox.worker import Budget, Guest, Handle
+from autograder.sandbox.worker import Budget, Handle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from coursekit.notebook import Statement
 
-    Lender = Callable[[str, tuple[Any, ...], dict[str, Any]], Any]
+    Lender = Callable[["Step"], Any]
 
 
 class Trouble(Exception):
@@ -63,7 +63,11 @@ class Raised:
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do in the box: "call" a function (or a method of ``target``), "get", "set", "keep" or "fetch"."""
+    """One thing to do in the box.
+
+    "call" a function, a method of ``target``, or without a name ``target`` itself; "get" or "set" an attribute;
+    "keep" a value, so that it stays there and a handle stands for it; "fetch" what a handle holds.
+    """
 
     do: str
     name: str = ""
@@ -212,8 +216,8 @@ class Box:
             raise Lied("asked for a function that was not lent to it, or with too much")
         encoder = worker.Encoder(self._budget(), only_handles, by_value=self.policy.depth)
         try:
-            args, kwargs = worker.Decoder(arrays, self._budget(), _plain).decode(asked["arguments"])
-            reply = {"id": number, "value": encoder.encode(lender(str(asked["lend"]), args, kwargs))}
+            do, target, name, args, kwargs = worker.Decoder(arrays, self._budget(), _plain).decode(asked["lend"])
+            reply = {"id": number, "value": encoder.encode(lender(Step(do, name, target, args, kwargs)))}
         except Exception as error:  # noqa: BLE001 - wrong arguments are the student's, and they get to see it
             reply = {"id": number, "error": f"{type(error).__name__}: {error}"[: self.policy.text]}
         text = json.dumps(reply).encode()
@@ -376,7 +380,5 @@ def only_handles(value: Any) -> Handle:
     raise TypeError(f"a {type(value).__name__} cannot be sent to a notebook: send arrays, numbers or text")
 
 
-def _plain(handle: Handle | Guest) -> Handle:
-    if isinstance(handle, Guest):
-        raise worker.WireError("an object of the grader's does not come from a box")
-    return Handle(handle.number, clean(handle.description, 80))
+def _plain(handle: Handle) -> Handle:
+    return Handle(handle.number, clean(handle.description, 80), tuple(clean(name, 80) for name in handle.methods))

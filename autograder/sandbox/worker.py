@@ -9,9 +9,8 @@ too, so that both ends speak one language:
     value    null, true, 7, 0.5, "text", and tagged:
              {"a": [dtype, shape, offset]}   array, its bytes in the body
              {"t": [...]} {"l": [...]} {"d": [[key, value], ...]}   tuple, list, dict
-             {"h": [number, description]}    handle: something that stays in the box, or
-                                       with a number below 0, something that stays with the grader
-             {"o": [name, methods, attributes]}   guest: an object of the grader's whose methods ask the grader
+             {"h": [number, description, method, ...]}   handle: something that stays in the box, or with a number
+                                       below 0, something that stays with the grader, and what its methods are called
 
 Nothing is ever unpickled, and no length is believed before it is checked.
 """
@@ -26,7 +25,8 @@ import re
 import struct
 import sys
 from dataclasses import dataclass
-from types import ModuleType, SimpleNamespace
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -45,19 +45,35 @@ class WireError(ValueError):
 
 @dataclass(frozen=True)
 class Handle:
-    """Something that stays in the box: its number there, and what it is in a few words."""
+    """Something that stays where it is: its number, what it is in a few words, and what methods a stand-in has."""
 
     number: int
     description: str
+    methods: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Guest:
-    """An object of the grader's as the box gets to know it: what its methods are called, and copies of attributes."""
+class StandIn:
+    """Something of the grader's, as the student's code sees it: a function, an object, or a cache to hand back."""
 
-    name: str
-    methods: tuple[str, ...]
-    attributes: dict[str, Any]
+    def __init__(self, handle: Handle, ask: Callable[..., Any]) -> None:
+        self.__dict__.update(_handle=handle, _ask=ask)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Have the grader call it."""
+        return self._ask("call", self, "", args, kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # what copy, pickle and numpy look for
+            raise AttributeError(name)
+        if name in self._handle.methods:
+            return lambda *args, **kwargs: self._ask("call", self, name, args, kwargs)
+        try:
+            return self._ask("get", self, name, (), {})
+        except (LookupError, RuntimeError):
+            raise AttributeError(f"{self._handle.description} has no attribute {name!r}") from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._ask("set", self, name, (value,), {})
 
 
 @dataclass
@@ -74,9 +90,6 @@ class Budget:
         self.size -= size
         if self.values < 0 or self.size < 0 or level > self.depth:
             raise WireError("the message is too large or too deeply nested")
-
-
-# ---------------------------------------------------------------------------------------------- values
 
 
 class Encoder:
@@ -101,8 +114,6 @@ class Encoder:
         self._budget.spend(len(value) if kind is str else 8, level)
         if value is None or kind in (bool, float, str) or (kind is int and value.bit_length() <= 64):
             return value
-        if isinstance(value, Guest):
-            return {"o": [value.name, list(value.methods), self.encode(value.attributes, level + 1)]}
         if level >= self._by_value or not isinstance(value, (tuple, list, dict)):
             return self.handle(value)
         if isinstance(value, dict):
@@ -123,17 +134,18 @@ class Encoder:
 
     def handle(self, value: Any) -> Any:
         """The JSON for what does not travel itself."""
-        kept = value if isinstance(value, Handle) else self._keep(value)
-        return {"h": [kept.number, kept.description]}
+        known = value._handle if isinstance(value, StandIn) else value  # noqa: SLF001 - a class of this file
+        kept = known if isinstance(known, Handle) else self._keep(known)
+        return {"h": [kept.number, kept.description, *kept.methods]}
 
 
 class Decoder:
     """Turns JSON and a body back into values, each array a copy of its own, within a budget.
 
-    ``find`` turns a handle, or a guest, into what stands for it on this side.
+    ``find`` turns a handle into what stands for it on this side.
     """
 
-    def __init__(self, body: bytes, budget: Budget, find: Callable[[Handle | Guest], Any]) -> None:
+    def __init__(self, body: bytes, budget: Budget, find: Callable[[Handle], Any]) -> None:
         self._body, self._budget, self._find = body, budget, find
 
     def decode(self, tree: Any, level: int = 0) -> Any:
@@ -148,10 +160,8 @@ class Decoder:
             raise WireError("a tag without its list")
         if tag == "a" and len(content) == 3:
             return self._array(*content)
-        if tag == "h" and len(content) == 2 and type(content[0]) is int and isinstance(content[1], str):
-            return self._find(Handle(*content))
-        if tag == "o" and len(content) == 3:
-            return self._find(Guest(content[0], tuple(content[1]), self.decode(content[2], level + 1)))
+        if tag == "h" and len(content) >= 2 and type(content[0]) is int and all(type(e) is str for e in content[1:]):
+            return self._find(Handle(content[0], content[1], tuple(content[2:])))
         if tag in ("t", "l"):
             items = [self.decode(item, level + 1) for item in content]
             return tuple(items) if tag == "t" else items
@@ -173,13 +183,11 @@ class Decoder:
         except TypeError as error:
             raise WireError("an array of a type that does not exist") from error
         count = math.prod(shape)
-        if offset + count * dtype.itemsize > len(self._body):
-            raise WireError("an array that reaches past its message")
         self._budget.spend(count * dtype.itemsize, 0)
         try:
             found = np.frombuffer(self._body, dtype, count, offset).reshape(shape).copy()
-        except ValueError as error:  # no entries, and yet too large: (0, 2**39, 2**39)
-            raise WireError("an array with an impossible shape") from error
+        except ValueError as error:  # without entries, the shape may still be too large: (0, 2**39, 2**39)
+            raise WireError("an array that reaches past its message, or of an impossible shape") from error
         return found if shape else found[()]
 
     def _pair(self, item: Any, level: int) -> tuple[Any, Any]:
@@ -197,14 +205,17 @@ class Decoder:
 
 
 class Notebook:
-    """The student's namespace, and whatever the grader holds a handle to. ``asking`` makes functions that ask it."""
+    """The student's namespace, and whatever of it the grader holds a handle to.
 
-    def __init__(self, asking: Callable[[str], Callable[..., Any]]) -> None:
+    ``ask(do, target, name, args, kwargs)`` has the grader do something with what it keeps itself.
+    """
+
+    def __init__(self, ask: Callable[..., Any]) -> None:
         self.module = ModuleType("__main__")
         self.module.__dict__.update(display=nothing, get_ipython=nothing)
         self.kept: dict[int, Any] = {}
         self.future = 0
-        self._asking = asking
+        self._ask = ask
 
     def keep(self, value: Any) -> Handle:
         """Hold on to ``value`` until the grader says ``forget``."""
@@ -212,12 +223,9 @@ class Notebook:
         self.kept[number] = value
         return Handle(number, describe(value))
 
-    def find(self, known: Handle | Guest) -> Any:
-        """What the grader means; what it has kept itself goes by its handle here, and its guests by a stand-in."""
-        if isinstance(known, Guest):
-            methods = {method: self._asking(f"{known.name}.{method}") for method in known.methods}
-            return SimpleNamespace(**known.attributes, **methods)
-        return known if known.number < 0 else self.kept[known.number]
+    def find(self, handle: Handle) -> Any:
+        """What the grader means by ``handle``: a thing of ours, or what stands for a thing of its own."""
+        return StandIn(handle, self._ask) if handle.number < 0 else self.kept[handle.number]
 
     def execute(self, source: str, cell: int, line: int) -> None:
         """Run one top-level statement as if it stood at this line of this cell."""
@@ -229,7 +237,7 @@ class Notebook:
     def perform(self, encoder: Encoder, what: str, target: Any, name: str, args: Any, kwargs: Any) -> Any:
         """One step of a request: call a function or method, get or set an attribute, keep a value, or fetch it."""
         if what == "keep":
-            return encoder.handle(args[0])
+            return encoder.handle(*args)
         if what == "fetch":
             value = target
         elif what == "get":
@@ -243,12 +251,6 @@ class Notebook:
 
 def nothing(*_: Any, **__: Any) -> None:
     """Stands for what a notebook has and a grader has not: ``display`` and its like show nothing here."""
-
-
-def place(name: str, content: bytes) -> None:
-    """Put a file beside the notebook."""
-    with open(name, "wb") as file:  # noqa: PTH123 - pathlib would have to be loaded first
-        file.write(content)
 
 
 def pretend_ipython() -> None:
@@ -302,21 +304,12 @@ def seal(limits: dict[str, int]) -> None:
 
 
 def requests(source: int) -> Iterator[tuple[dict[str, Any], bytes]]:
-    """The grader's requests; ends when the grader does."""
-
-    def exactly(count: int) -> bytes:
-        parts = []
-        while count:
-            part = os.read(source, min(count, 1 << 20))
-            if not part:
-                os._exit(0)
-            parts.append(part)
-            count -= len(part)
-        return b"".join(parts)
-
-    while True:
-        head, body = HEADER.unpack(exactly(HEADER.size))
-        yield json.loads(exactly(head)), exactly(body)
+    """The grader's requests; this process ends when the grader does."""
+    with os.fdopen(source, "rb") as stream:
+        while len(header := stream.read(HEADER.size)) == HEADER.size:
+            head, body = HEADER.unpack(header)
+            yield json.loads(stream.read(head)), stream.read(body)
+    os._exit(0)
 
 
 def answer(sink: int, head: dict[str, Any], body: bytes = b"") -> None:
@@ -350,7 +343,7 @@ class Server:
 
     def __init__(self, stream: Iterator[tuple[dict[str, Any], bytes]], sink: int, start: dict[str, Any]) -> None:
         self._stream, self._sink, self._start = stream, sink, start
-        self._notebook = Notebook(self._lent)
+        self._notebook = Notebook(self._ask)
         self._id = start["id"]
         sys.modules["__main__"] = self._notebook.module
 
@@ -365,21 +358,15 @@ class Server:
             elif head["op"] == "forget":
                 self._notebook.kept.clear()
             elif head["op"] == "place":
-                results.append(self._attempt(place, head["name"], received))
+                results.append(self._attempt(Path(head["name"]).write_bytes, received))
             elif head["op"] == "lend":
                 self._notebook.module.__dict__.update({name: self._lent(name) for name in head["names"]})
             else:
-                results = self._perform(encoder, self._decode(head["steps"], received))
+                for step in self._decode(head["steps"], received):
+                    results.append(self._attempt(self._notebook.perform, encoder, *step))
+                    if "error" in results[-1]:  # the steps after it need it
+                        break
             answer(self._sink, {"id": self._id, "results": results}, bytes(encoder.body))
-
-    def _perform(self, encoder: Encoder, steps: list[Any]) -> list[dict[str, Any]]:
-        """The results of ``steps``, up to the first that raised."""
-        results = []
-        for step in steps:
-            results.append(self._attempt(self._notebook.perform, encoder, *step))
-            if "error" in results[-1]:
-                break
-        return results
 
     def _attempt(self, act: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
         try:
@@ -388,18 +375,18 @@ class Server:
             return {"error": explain(error, self._start["text"])}
 
     def _lent(self, name: str) -> Callable[..., Any]:
-        """A function that asks the grader, in the middle of its request, and waits."""
+        """A function or class that is the grader's."""
+        return lambda *args, **kwargs: self._ask("call", None, name, args, kwargs)
 
-        def call(*args: Any, **kwargs: Any) -> Any:
-            encoder = Encoder(self._budget(), self._notebook.keep, by_value=self._start["depth"])
-            tree = encoder.encode([args, kwargs])
-            answer(self._sink, {"id": self._id, "lend": name, "arguments": tree}, bytes(encoder.body))
-            reply, received = next(self._stream)
-            if "error" in reply:
-                raise RuntimeError(reply["error"])
-            return self._decode(reply["value"], received)
-
-        return call
+    def _ask(self, *step: Any) -> Any:
+        """Have the grader do one step, in the middle of its request, and wait."""
+        encoder = Encoder(self._budget(), self._notebook.keep, by_value=self._start["depth"])
+        tree = encoder.encode(step)
+        answer(self._sink, {"id": self._id, "lend": tree}, bytes(encoder.body))
+        reply, received = next(self._stream)
+        if "error" in reply:
+            raise RuntimeError(reply["error"])
+        return self._decode(reply["value"], received)
 
     def _decode(self, tree: Any, received: bytes) -> Any:
         return Decoder(received, self._budget(), self._notebook.find).decode(tree)

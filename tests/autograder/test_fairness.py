@@ -1,6 +1,7 @@
 """A mistake costs once: what is built on it is judged as if it were right."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 
 from autograder.answers import Reference
 from autograder.lending import Loan, needed_loan
-from autograder.sandbox import Box, Lied, Raised
+from autograder.sandbox import Box, Lied
 from autograder.sandbox.box import Step
+from autograder.student import Student
+from autograder.verdicts import CallFailed
 from coursekit.notebook import Statement, read_notebook
 
 
@@ -99,50 +102,48 @@ def test_lent_is_what_failed_and_is_used_together_with_its_other_half(question, 
     assert needed_loan(question, read_notebook(NOTEBOOK, "notebook"), failed, PAIRS) == lent
 
 
-REFERENCE = (
-    "def forward(x):\n    return 2 * x, [x]\ndef backward(cache):\n    return cache[0] + 1\ndef secret(): return 42"
-)
+def reference(*definitions):
+    return Reference([Statement(source, 1, 1, n) for n, source in enumerate(definitions)], Path("reference.ipynb"))
 
 
 @pytest.fixture
 def loan():
-    parts = [f"def {part}" for part in REFERENCE.split("def ")[1:]]
-    reference = Reference([Statement(part, 1, 1, n) for n, part in enumerate(parts)], Path("reference.ipynb"))
-    return Loan(dict.fromkeys(("forward", "backward"), reference))
+    lender = reference(
+        "def forward(x):\n    return 2 * x, [x]",
+        "def backward(cache):\n    return cache[0] + 1",
+        "def same(x):\n    return x",
+        "def secret():\n    return 42",
+    )
+    return Loan(dict.fromkeys(("forward", "backward", "same"), lender))
 
 
-def asked(box, source, loan, *args):
-    assert box.execute(Statement(source, 1, 1, 0)) is None
-    [value] = box.perform([Step("call", "f", args=args)], loan)
-    return value
+def asked(source, loan, *args):
+    """What a notebook's function f gives, with a loan."""
+    content = {"nbformat": 4, "cells": [{"cell_type": "code", "source": source}]}
+    with closing(Student(read_notebook(json.dumps(content).encode(), "asking"), ["f"], loan=loan)) as student:
+        return student.f(*args)
 
 
 def test_a_cache_of_the_reference_stays_outside_and_can_be_handed_back(loan):
-    with Box() as box:
-        box.lend(loan.names)
-        source = "def f(x):\n    out, cache = forward(x)\n    return out, backward(cache), type(cache).__name__"
-        out, back, kind = asked(box, source, loan, np.arange(3.0))
+    source = "def f(x):\n    out, cache = forward(x)\n    return out, backward(cache), type(cache).__name__"
+    out, back, kind = asked(source, loan, np.arange(3.0))
     assert out.tolist() == [0, 2, 4]
     assert back.tolist() == [1, 2, 3]
-    assert kind == "Handle"
+    assert kind == "StandIn"
     assert loan.used == {"forward", "backward"}
 
 
 def test_what_is_not_lent_cannot_be_asked_for(loan):
-    with Box() as box:
-        box.lend({*loan.names, "secret"})
-        raised = asked(box, "def f():\n    return secret()", loan)
-    assert isinstance(raised, Raised)
-    assert "secret is not lent" in raised.message
+    source = "def f():\n    cache = forward(1.0)[1]\n    return cache.__dict__['_ask']('call', None, 'secret', (), {})"
+    with pytest.raises(CallFailed, match="secret is not lent"):
+        asked(source, loan)
 
 
 def test_a_handle_that_was_never_given_is_an_error_of_the_one_who_made_it_up(loan):
-    with Box() as box:
-        box.lend(loan.names)
-        source = "def f():\n    out, cache = forward(1.0)\n    return backward(type(cache)(-999, ''))"
-        raised = asked(box, source, loan)
-    assert isinstance(raised, Raised)
-    assert raised.kind == "RuntimeError"
+    forged = "object.__setattr__(cache.__dict__['_handle'], 'number', -999)"
+    source = f"def f():\n    out, cache = forward(1.0)\n    {forged}\n    return backward(cache)"
+    with pytest.raises(CallFailed, match="RuntimeError"):
+        asked(source, loan)
 
 
 def test_nothing_is_answered_outside_of_a_call_that_lends(loan):
@@ -154,7 +155,103 @@ def test_nothing_is_answered_outside_of_a_call_that_lends(loan):
 
 
 def test_arguments_too_large_to_be_worked_on_outside_of_the_box_are_refused(loan):
-    with Box() as box:
-        box.lend(loan.names)
-        with pytest.raises(Lied, match="too much"):
-            asked(box, "import numpy as np\ndef f(): return forward(np.zeros(10**6))", loan)
+    with pytest.raises(CallFailed, match="too much"):
+        asked("import numpy as np\ndef f(): return forward(np.zeros(10**6))", loan)
+
+
+def test_what_a_notebook_has_made_goes_through_the_reference_as_it_is(loan):
+    source = "class Own:\n    pass\n\ndef f():\n    own = Own()\n    return same(own) is own"
+    assert asked(source, loan) is True
+
+
+# --------------------------------------------------------------------------------------- references of two notebooks
+
+
+@pytest.fixture
+def two_notebooks():
+    """Functions of two references, whose caches and instances have the same numbers there."""
+    lenders = {}
+    for name, factor in (("left", 1), ("right", 2)):
+        lender = reference(
+            f"def {name}(x):\n    return x, [{factor} * x]",
+            f"def open_{name}(cache):\n    return cache[0]",
+            f"class {name.title()}:\n    def value(self):\n        return {factor}",
+            f"def ask_{name}(layer):\n    return layer.value()",
+        )
+        lenders |= dict.fromkeys((name, f"open_{name}", name.title(), f"ask_{name}"), lender)
+    return Loan(lenders)
+
+
+def test_what_two_references_have_made_is_not_mixed_up(two_notebooks):
+    source = "def f(x):\n    a, b = left(x)[1], right(x)[1]\n    return open_right(b), open_left(a)"
+    assert asked(source, two_notebooks, 7) == (14, 7)
+
+
+def test_a_cache_of_one_reference_shows_nothing_to_another(two_notebooks):
+    with pytest.raises(CallFailed, match="RuntimeError"):
+        asked("def f(x):\n    return open_left(right(x)[1])", two_notebooks, 7)
+
+
+def test_an_instance_of_one_reference_answers_functions_of_another(two_notebooks):
+    source = "def f():\n    one, other = Left(), Right()\n    return ask_left(other), ask_right(one), ask_left(one)"
+    assert asked(source, two_notebooks) == (2, 1, 1)
+
+
+# ------------------------------------------------------------------------------------------------ classes that are lent
+
+LAYER = """class Layer:
+    def __init__(self, size):
+        self.size, self._secret = size, 42
+    def double(self, x):
+        return self.size * x
+"""
+
+
+@pytest.fixture
+def lent_layer():
+    return Loan({"Layer": reference(LAYER)})
+
+
+def test_an_instance_of_a_lent_class_answers_its_methods_and_attributes(lent_layer):
+    source = (
+        "def f(x):\n    layer = Layer(size=2)\n    first = layer.double(x)\n    layer.size = 5\n"
+        "    return first, layer.size, layer.double(x), hasattr(layer, 'colour')"
+    )
+    first, size, second, coloured = asked(source, lent_layer, np.arange(3.0))
+    assert first.tolist() == [0, 2, 4]
+    assert size == 5
+    assert second.tolist() == [0, 5, 10]
+    assert coloured is False
+    assert lent_layer.used == {"Layer"}
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "'get', layer, '_secret', (), {}",
+        "'get', layer, '__class__', (), {}",
+        "'set', layer, '__class__', (1,), {}",
+        "'call', layer, '', (), {}",
+        "'call', layer, '__init__', (7,), {}",
+        "'call', layer, '__reduce__', (), {}",
+        "'call', layer, 'double.__func__', (7,), {}",
+        "'get', layer.double, '__globals__', (), {}",
+        "'call', layer.double, '__reduce__', (), {}",
+        "'call', None, 'open', ('/etc/passwd',), {}",
+        "'get', None, 'Layer', (), {}",
+        "'fetch', layer, '', (), {}",
+        "'keep', None, '', (1,), {}",
+    ],
+)
+def test_of_a_lent_object_no_more_is_in_reach_than_its_public_face(lent_layer, step):
+    source = f"def f():\n    layer = Layer(2)\n    return layer.__dict__['_ask']({step})"
+    with pytest.raises(CallFailed, match="is not lent"):
+        asked(source, lent_layer)
+
+
+def test_a_function_that_is_an_argument_is_called_where_it_is():
+    """What a test hands over is asked from inside, and what it raises is told to whoever called it."""
+    source = "def f(g, x):\n    try:\n        g('no number')\n    except RuntimeError as error:\n"
+    total, error = asked(source + "        return g(x), str(error)", None, lambda x: np.sum(x**2), np.arange(3.0))
+    assert total == 5
+    assert "TypeError" in error

@@ -500,7 +500,7 @@ def test_a_mistake_of_ones_own_is_followed_through_in_both_outputs(student, grad
 
 
 def test_words_of_the_first_notebook_that_are_wrong_cost_nothing_here(student, graded, student_of):
-    first = student_of().change("word_embedding_backward", "np.add.at(dW, x, dout)", "dW[x] += dout")
+    first = student_of("rnn_captioning").change("word_embedding_backward", "np.add.at(dW, x, dout)", "dW[x] += dout")
     student.beside[first.file] = first.text.encode()
     assert not graded(student).lost
 

@@ -1,6 +1,5 @@
 """The hidden suites of the visualization notebooks: every wrong answer fails, every right one passes."""
 
-import json
 import time
 
 import pytest
@@ -20,50 +19,17 @@ POINTS = {
 }
 
 
-def source(notebook):
-    return (HOME / "source" / "visualization" / f"{notebook}.ipynb").read_text(encoding="utf-8")
-
-
-def rewritten(question, change):
-    """The notebook of a question with another source in the cell of its solution."""
-    content = json.loads(source(HOMES[question]))
-    [cell] = [each for each in content["cells"] if f"def {question}(" in "".join(each["source"])]
-    cell["source"] = change("".join(cell["source"]))
-    return json.dumps(content)
-
-
-def changed(question, *pairs):
-    def change(text):
-        for old, new in pairs:
-            assert text.count(old) == 1
-            text = text.replace(old, new)
-        return text
-
-    return rewritten(question, change)
-
-
-def judged(question, text, seed=7):
-    """The result of one question, of a submission of its notebook alone."""
-    result = grade(ASSIGNMENT, Submission("ada", {f"{HOMES[question]}.ipynb": text.encode()}), seed=seed)
-    assert not result.failure
-    [found] = [each for notebook in result.notebooks for each in notebook.questions if each.question == question]
-    return found
-
-
-def told(result):
-    return "\n".join(text for test in result.tests for text in (test.rationale, test.cause) if text)
-
-
 @pytest.mark.parametrize("known", [pytest.param(known, id=f"{known.question}: {known.name}") for known in KNOWN])
-def test_a_known_mistake_fails_its_question_and_is_told_by_its_name(known):
-    result = judged(known.question, rewritten(known.question, known.apply))
-    assert result.points < result.max_points
-    assert known.name in {test.misconception for test in result.tests if test.outcome == "failed"}, told(result)
+def test_a_known_mistake_fails_its_question_and_is_told_by_its_name(known, student_of, graded):
+    grade = graded(student_of(HOMES[known.question]).change(known.question, *known.change))
+    assert known.question in grade.lost
+    failed = [test for test in grade.questions[known.question].tests if test.outcome == "failed"]
+    assert known.name in {test.misconception for test in failed}, grade.told(known.question)
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_reference_earns_everything_within_three_seconds(seed):
-    files = {f"{assigned.name}.ipynb": source(assigned.name).encode() for assigned in ASSIGNMENT.notebooks}
+def test_the_reference_earns_everything_within_three_seconds(seed, student_of):
+    files = {file: content for name in HOMES.values() for file, content in student_of(name).files.items()}
     started = time.process_time()
     result = grade(ASSIGNMENT, Submission("ada", files), seed=seed)
     assert time.process_time() - started < 3
@@ -71,13 +37,12 @@ def test_the_reference_earns_everything_within_three_seconds(seed):
     assert points == POINTS
 
 
-def test_the_release_earns_nothing_and_says_what_is_not_written():
-    folder = HOME / "assignments" / "visualization"
-    result = grade(ASSIGNMENT, Submission("ada", {path.name: path.read_bytes() for path in folder.glob("*.ipynb")}))
-    assert result.score == 0
-    for notebook in result.notebooks:
-        for question in notebook.questions:
-            assert "is not written yet" in told(question)
+@pytest.mark.parametrize("notebook", sorted(set(HOMES.values())))
+def test_the_release_earns_nothing_and_says_what_is_not_written(notebook, graded):
+    grade = graded((HOME / "assignments" / "visualization" / f"{notebook}.ipynb").read_bytes(), notebook)
+    assert set(grade.points.values()) == {0}
+    for question in grade.points:
+        assert "is not written yet" in grade.told(question)
 
 
 def test_words_for_student_and_instructor():
@@ -140,10 +105,13 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("question", "pairs", "words"), WRONG.values(), ids=WRONG)
-def test_a_wrong_answer_fails_and_is_told_why(question, pairs, words):
-    result = judged(question, changed(question, *pairs))
-    assert result.points < result.max_points
-    assert words in told(result)
+def test_a_wrong_answer_fails_and_is_told_why(question, pairs, words, student_of, graded):
+    student = student_of(HOMES[question])
+    for old, new in pairs:
+        student.change(question, old, new)
+    grade = graded(student)
+    assert question in grade.lost
+    assert words in grade.told(question)
 
 
 # ------------------------------------------------------------------------------------------------ right in another way
@@ -240,6 +208,6 @@ def deepdream(X, layer, model, **kwargs):
 
 
 @pytest.mark.parametrize(("question", "answer"), RIGHT.values(), ids=RIGHT)
-def test_a_right_answer_earns_everything_however_it_is_written(question, answer):
-    result = judged(question, rewritten(question, lambda _: answer))
-    assert result.points == result.max_points, told(result)
+def test_a_right_answer_earns_everything_however_it_is_written(question, answer, student_of, graded):
+    grade = graded(student_of(HOMES[question]).write(question, answer))
+    assert grade.points[question] == POINTS[question], grade.told(question)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from coursekit.captioning import CaptioningModel
-from coursekit.check import check_gradients, check_model, check_values
+from coursekit.check import check_gradients, check_layer, check_model, check_values
 from coursekit.errors import CheckFailed
 from coursekit.layers import affine_backward, affine_forward, temporal_softmax_loss
 
@@ -302,3 +302,88 @@ def test_a_check_says_the_same_in_every_run(capsys):
             check_gradients(affine_forward, spoilt(dw=np.negative), **SHAPES)
         outputs.append(capsys.readouterr().out)
     assert outputs[0] == outputs[1]
+
+
+# Layers that are classes.
+
+
+class Scale:
+    """A layer whose output is x times the weights W, entry by entry, plus x."""
+
+    def __init__(self, W):
+        self.W = W
+
+    def forward(self, x):
+        self.x = x
+        return x * self.W + x
+
+    def backward(self, dout):
+        self.dW = dout * self.x
+        return dout * self.W + dout
+
+
+SCALE = {"x": np.array([1.0, 2.0])}, {"W": np.array([3.0, -1.0])}
+SCALED = np.array([4.0, 0.0])
+
+
+def test_a_right_layer_is_told_by_outputs_and_gradients(capsys):
+    check_layer(Scale, *SCALE, out=SCALED)
+    title, *lines = capsys.readouterr().out.splitlines()
+    assert title == "Scale"
+    assert [line.partition(":")[0] for line in lines] == ["out is right", "dx is right", "dW is right"]
+
+
+def test_a_layer_of_numbers_gets_numbers_and_may_return_lists():
+    class Swap:
+        def forward(self, x, y):
+            assert not isinstance(x, np.ndarray)
+            return [y, x]
+
+        def backward(self, dfirst, dsecond):
+            return [dsecond, dfirst]
+
+    check_layer(Swap, {"x": 2.0, "y": 3.0}, first=3.0, second=2.0)
+
+
+@pytest.mark.parametrize(
+    ("method", "wrong", "told"),
+    [
+        ("forward", lambda self, x: setattr(self, "x", x) or x * self.W, "look at out and dx"),
+        ("backward", lambda self, dout: setattr(self, "dW", dout * self.x) or dout * self.W, "look at dx"),
+        ("backward", lambda self, dout: dout * self.W + dout, "look at dW"),
+        ("backward", lambda self, dout: (setattr(self, "dW", 0 * dout), dout), "returned 2 values; expected are dx"),
+        ("forward", lambda _, x: (x, x), "returned 2 values; 1 is expected"),
+        ("forward", lambda self, x: setattr(self, "x", x), "returned NoneType where floats belong"),
+    ],
+)
+def test_what_is_wrong_with_a_layer_is_named(method, wrong, told):
+    with pytest.raises(CheckFailed, match=told):
+        check_layer(type("Scale", (Scale,), {method: wrong}), *SCALE, out=SCALED)
+
+
+def test_a_layer_that_keeps_something_from_an_earlier_call_is_not_right():
+    class Piling(Scale):
+        def backward(self, dout):
+            self.dW = getattr(self, "dW", 0.0) + dout * self.x
+            return dout * self.W + dout
+
+    with pytest.raises(CheckFailed, match="look at dW"):
+        check_layer(Piling, *SCALE, out=SCALED)
+
+
+def test_a_layer_that_is_not_written_yet_is_told_by_its_method():
+    with pytest.raises(CheckFailed, match="unwritten is not written yet"):
+        check_layer(type("Scale", (Scale,), {"forward": unwritten}), *SCALE, out=SCALED)
+
+
+# Inputs that must stay.
+
+
+def test_an_input_that_must_stay_may_not_be_changed():
+    def doubles(x):
+        x *= 2
+        return x
+
+    check_values(doubles, {"x": np.ones(2)}, out=2 * np.ones(2))
+    with pytest.raises(CheckFailed, match="doubles changes x, and has to leave it as it was"):
+        check_values(doubles, {"x": np.ones(2)}, unchanged=["x"], out=2 * np.ones(2))

@@ -234,6 +234,12 @@ def test_nothing_is_broadcast(shape):
     assert "shape" in str(compare("db", np.ones(4), np.ones(shape)))
 
 
+def test_a_whole_number_is_a_number():
+    assert compare("dx", 0, 0.0).passed
+    assert not compare("dx", 1, 0.5).passed
+    assert not compare("dx", True, 1.0).passed
+
+
 def test_words_that_are_not_integers_are_refused():
     assert str(compare("captions", np.ones(3), np.ones(3, int))) == "captions has dtype float64; integers are expected."
 
