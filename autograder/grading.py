@@ -225,5 +225,5 @@ def _unreadable(assigned: AssignedNotebook, seed: int, problem: NotebookUnreadab
     test = TestResult("read", "The notebook can be read.", 1.0, Outcome.NOT_JUDGED, **told)
     questions = tuple(QuestionResult(q.name, 0.0, q.points, q.extra_credit, "own", (test,)) for q in assigned.questions)
     if assigned.extra_credit and isinstance(problem, _NotHandedIn):
-        return NotebookResult(assigned.name, Status.GRADED, seed, (), questions)  # it is voluntary: nothing is amiss
+        return NotebookResult(assigned.name, Status.ABSENT, seed, (), questions)
     return NotebookResult(assigned.name, Status.UNREADABLE, seed, (problem.message,), questions)

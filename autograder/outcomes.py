@@ -33,6 +33,8 @@ class Status(StrEnum):
     PARTLY = "partly"
     """Something in it could not be read or run; the rest was graded."""
     UNREADABLE = "unreadable"
+    ABSENT = "absent"
+    """Extra credit that was not handed in: nothing is amiss. Only a notebook can be that."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class SubmissionResult:
     ) -> SubmissionResult:
         """Add up the notebooks."""
         questions = [question for notebook in notebooks for question in notebook.questions]
-        states = {notebook.status for notebook in notebooks}
+        states = {notebook.status for notebook in notebooks} - {Status.ABSENT}
         status = states.pop() if len(states) == 1 else Status.PARTLY
         return cls(
             student=student,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from autograder.outcomes import NotebookResult, QuestionResult, Report, SubmissionResult
 
 MARKS = {Outcome.PASSED: ("✓", "green"), Outcome.FAILED: ("✗", "red"), Outcome.NOT_JUDGED: ("?", "yellow")}
-STATUS_STYLE = {Status.GRADED: "green", Status.PARTLY: "yellow", Status.UNREADABLE: "red"}
+STATUS_STYLE = {Status.ABSENT: "dim", Status.GRADED: "green", Status.PARTLY: "yellow", Status.UNREADABLE: "red"}
 
 
 def watched(results: Iterable[SubmissionResult], total: int, console: Console) -> Iterator[SubmissionResult]:
