@@ -23,7 +23,8 @@ HOME = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HOME))
 
 from coursekit.pretrained import PretrainedCNN  # noqa: E402  (first make it importable)
-from coursekit.scenes import described_scene, draw, draw_all, random_scene  # noqa: E402
+from coursekit.scenes import captions, described_scene, draw, draw_all, random_scene  # noqa: E402
+from coursekit.scenes.truth import phrases  # noqa: E402
 
 
 def contact_sheet(path: Path) -> None:
@@ -35,6 +36,41 @@ def contact_sheet(path: Path) -> None:
         ax.set_axis_off()
         text = "\n".join(textwrap.fill(sentence, 42, subsequent_indent="  ") for sentence in sentences[:3])
         ax.set_title(text, y=-0.05, va="top", ha="left", x=0, fontsize=7.5)
+    _save(figure, path)
+
+
+# The kinds of phrases that captions are made of: a colour, and what they are called.
+KINDS = {
+    "T": ("#7a7a7a", "opening"),
+    "N": ("#1f5fb4", "object"),
+    "R": ("#b3261e", "relation"),
+    "L": ("#8a4b08", "place"),
+    "J": ("#6a1b9a", "description"),
+    "V": ("#333333", "verb"),
+    "G": ("#1a7f37", "background"),
+    "H": ("#1a7f37", "background"),
+    "A": ("#333333", "verb"),
+    "W": ("#333333", "verb"),
+}
+
+
+def grammar(path: Path) -> None:
+    """Draw one scene with twelve captions, each phrase in the colour of its kind."""
+    scene = described_scene(0, "val", 23)[0]
+    sentences = captions(scene, np.random.default_rng(5), 12)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.6), width_ratios=(1, 2.6), layout="constrained")
+    left.imshow(draw(scene), interpolation="nearest")
+    right.set(xlim=(0, 100), ylim=(len(sentences) + 1.6, -0.5))
+    legend = [(color, name) for name, color in {name: color for color, name in KINDS.values()}.items()]
+    for row, parts in enumerate(
+        [legend, [], *([(KINDS[kind][0], text) for kind, text in phrases(s)] for s in sentences)]
+    ):
+        at = 0.0
+        for color, text in parts:
+            right.text(at, row, text, color=color, fontsize=8.5, family="monospace", va="center")
+            at += 0.93 * (len(text) + 1)
+    for ax in (left, right):
+        ax.set_axis_off()
     _save(figure, path)
 
 
@@ -93,6 +129,7 @@ def main() -> None:
     arguments.out.mkdir(exist_ok=True)
     model = PretrainedCNN(arguments.weights)
     contact_sheet(arguments.out / "scenes.png")
+    grammar(arguments.out / "grammar.png")
     first_filters(model, arguments.out / "cnn_filters.png")
     activations(model, arguments.out / "cnn_activations.png")
 

@@ -143,13 +143,13 @@ def judge(caption: str | Iterable[str], scene: Scene) -> Verdict:
     words = caption.split() if isinstance(caption, str) else list(caption)
     words = words[: words.index("<END>")] if "<END>" in words else words
     text = " ".join(word for word in words if word not in {"<START>", "<NULL>"})
-    phrases = _phrases(text)
-    if isinstance(phrases, str):
-        return Verdict((), phrases)
-    letters = "".join(letter for letter, _ in phrases)
+    cut = phrases(text)
+    if isinstance(cut, str):
+        return Verdict((), cut)
+    letters = "".join(letter for letter, _ in cut)
     if not _SENTENCE.fullmatch(letters):
         return Verdict((), "This is no sentence: it is cut off, or its phrases do not go together.")
-    return Verdict(tuple(_claims(_read(phrases), scene)))
+    return Verdict(tuple(_claims(_read(cut), scene)))
 
 
 @dataclass
@@ -213,17 +213,17 @@ _SENTENCE = re.compile(
 )
 
 
-def _phrases(text: str) -> list[tuple[str, str]] | str:
-    """Cut a caption into phrases, each with its letter; or return a sentence on what cannot be read."""
-    phrases = []
+def phrases(text: str) -> list[tuple[str, str]] | str:
+    """Cut a caption into phrases, each with the letter of its kind; or return a sentence on what cannot be read."""
+    found = []
     at = 0
     while at < len(text):
         match = _PHRASE.match(text, at)
         if match is None:
             return f"This is not understood: {text[at:]!r}."
-        phrases.append((match.lastgroup or "", match.group()))
+        found.append((match.lastgroup or "", match.group()))
         at = match.end() + 1
-    return phrases
+    return found
 
 
 def _read(phrases: Sequence[tuple[str, str]]) -> _Reading:
