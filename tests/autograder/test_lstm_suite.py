@@ -527,7 +527,7 @@ def test_without_the_first_notebook_its_functions_are_lent_and_that_is_reported(
 
 
 def test_a_first_notebook_that_never_ends_does_not_keep_the_second_from_being_graded(student, graded, student_of):
-    first = student_of().begin("word_embedding_forward", "while True: pass")
+    first = student_of("rnn_captioning").begin("word_embedding_forward", "while True: pass")
     student.beside[first.file] = first.text.encode()
     assert not graded(student).lost
 
