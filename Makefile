@@ -14,8 +14,9 @@ setup:  ## virtual environment, packages, bubblewrap
 demo: setup  ## release the course, make a small class, grade it, write a report
 	@$(BIN)/autograder demo
 
-test: setup lint  ## lint, types and every test
-	$(BIN)/python -m pytest
+test: lint  ## lint, types and every test
+	@tools/setup.sh tests
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: setup  ## ruff and mypy
 	$(BIN)/ruff check .

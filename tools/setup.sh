@@ -1,5 +1,6 @@
 #!/bin/sh
 # Make this machine ready: a virtual environment with every package, and bubblewrap for the sandbox.
+# With the word "tests", also what only the tests need: a browser and a database server.
 # Running it again is quick and harmless.
 set -eu
 cd "$(dirname "$0")/.."
@@ -25,7 +26,7 @@ install() {
     if command -v apt-get >/dev/null; then
         say "installing $* ..."
         if as_root apt-get update -qq >/dev/null 2>&1 &&
-            as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >/dev/null 2>&1; then
+            as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null 2>&1; then
             return 0
         fi
     fi
@@ -54,4 +55,19 @@ if ! command -v bwrap >/dev/null; then
     install bubblewrap libseccomp2 ||
         fail "bubblewrap is missing, and without it hostile code cannot be isolated." \
             "Install it: sudo apt-get install bubblewrap libseccomp2"
+fi
+
+[ "${1:-}" = tests ] || exit 0
+
+if ! command -v chromium >/dev/null; then
+    install chromium fonts-dejavu-core ||
+        fail "Chromium is missing, in which the tests open formgrader and reports." \
+            "Install it: sudo apt-get install chromium"
+fi
+
+# Debian keeps the server's programs out of the PATH.
+if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
+    install postgresql ||
+        fail "PostgreSQL is missing, which the tests keep a gradebook in." \
+            "Install it: sudo apt-get install postgresql"
 fi
