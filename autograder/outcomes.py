@@ -11,9 +11,12 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import coursekit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SCHEMA = 1
 
@@ -128,6 +131,22 @@ class SubmissionResult:
             notebooks=notebooks,
             failure=failure,
         )
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> SubmissionResult:
+        """What ``dataclasses.asdict`` made a dictionary of, and JSON kept."""
+        return cls(**{**data, "status": Status(data["status"]), "notebooks": tuple(map(_notebook, data["notebooks"]))})
+
+
+def _notebook(data: Mapping[str, Any]) -> NotebookResult:
+    questions = tuple(map(_question, data["questions"]))
+    told = {"status": Status(data["status"]), "problems": tuple(data["problems"]), "questions": questions}
+    return NotebookResult(**{**data, **told})
+
+
+def _question(data: Mapping[str, Any]) -> QuestionResult:
+    tests = tuple(TestResult(**{**test, "outcome": Outcome(test["outcome"])}) for test in data["tests"])
+    return QuestionResult(**{**data, "tests": tests})
 
 
 @dataclass(frozen=True)

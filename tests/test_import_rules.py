@@ -22,7 +22,7 @@ LAYERS = (
     ("answers", "lending", "student"),
     ("calling", "misconceptions", "judging", "plugin"),
     ("course", "grading"),
-    ("batch", "submissions", "release", "terminal", "doctor"),
+    ("batch", "submissions", "release", "terminal", "doctor", "results"),
     ("demo",),
     ("cli", "__main__"),
 )
