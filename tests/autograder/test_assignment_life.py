@@ -66,7 +66,7 @@ def test_an_assignment_lives_by_nbgrader_s_own_commands(course, tmp_path, studen
     assert "next_h stands where prev_h belongs" in feedback.replace("\n", " ")
     assert "Well said." in feedback
     assert f"{graded + 1:.1f}" in feedback or f"{graded + 1:.2f}" in feedback
-    for secret in ("judge.", "misconceptions", "def test_", "Traceback"):
+    for secret in ("judge.", "misconceptions", "def test_", "Traceback (most"):
         assert secret not in feedback
 
     # The office gets the grades, the faster grader finds nothing to do, and grading again keeps what was given by hand.
