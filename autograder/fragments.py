@@ -37,6 +37,8 @@ _COUNTED = (
 )
 _BUILTINS = frozenset(dir(builtins))
 _PROMPT = re.compile(r"\s*(?:(?:>>>|\.\.\.|>|[-*+]|\d+[.)]|#+|In ?\[\d*\]:)(?:\s+|$))*")
+_NEXT_PROMPT = re.compile(r"\s*(?:(?:\.\.\.|>)(?:\s+|$))*")
+_BETWEEN = re.compile(r"\s*(?:$|#|(?:else|elif|try|except|finally)\b.*:|(?:\.\.\.|>)\s*(?:$|#))")
 _INLINE = re.compile(r"(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
 _HEADER = re.compile(r"(?:async\s+)?(?:def|class|for|while|if|with)\b.*:\s*(?:#.*)?$", re.DOTALL)
 
@@ -203,7 +205,7 @@ def steps_in_text(text: str) -> list[list[Step]]:
         tree, count = _statement(lines, at)
         if tree is not None:
             runs[-1] += steps_of(ast.increment_lineno(tree, at))
-        elif lines[at].strip() and not re.match(r"\s*(?:else|elif|try|except|finally)\b.*:", lines[at]):
+        elif not _BETWEEN.match(lines[at]):
             runs.append([])
         at += count
     for inline in _INLINE.finditer(text):
@@ -217,7 +219,7 @@ def _statement(lines: list[str], at: int) -> tuple[ast.Module | None, int]:
     """The statement that begins on a line of a text, and how many lines it takes."""
     taken = ""
     for count in range(1, min(MOST_LINES, len(lines) - at) + 1):
-        taken += lines[at + count - 1][_margin(lines[at + count - 1]) :] + "\n"
+        taken += (_NEXT_PROMPT if taken else _PROMPT).sub("", lines[at + count - 1], count=1) + "\n"
         code = taken.strip()
         if not code:
             break
@@ -227,8 +229,3 @@ def _statement(lines: list[str], at: int) -> tuple[ast.Module | None, int]:
         if not code.endswith("\\") and sum(map(code.count, "([{")) <= sum(map(code.count, ")]}")):
             break
     return None, 1
-
-
-def _margin(line: str) -> int:
-    found = _PROMPT.match(line)
-    return found.end() if found else 0

@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from autograder.course import SUITES
@@ -110,10 +111,10 @@ class _Secrets:
             where = f"of the answer in {notebook.path.name}, cell {cell.number}"
             for lines in _answers(cell):
                 if cell.kind == "code":
-                    given = {number for number, line in lines.items() if _GIVEN.search(line)}
-                    steps = [step for step in steps_in_cell(cell.source) if step.line in lines]
-                    runs = groupby(steps, lambda step, given=given: step.line in given)
-                    for fragment in fragments([list(run) for known, run in runs if not known]):
+                    secret = {number for number, line in lines.items() if not _GIVEN.search(line)}
+                    steps = [(step.line in secret, step) for step in steps_in_cell(cell.source) if step.line in lines]
+                    runs = [[step for _, step in run] for hidden, run in groupby(steps, itemgetter(0)) if hidden]
+                    for fragment in fragments(runs):
                         self._keep_fragment(fragment, where)
                     comments = [text for number, text in lines.items() if text.lstrip().startswith("#")]
                     self._keep_words("\n".join(comments), f"a comment {where}")
@@ -149,7 +150,7 @@ class _Secrets:
         for fragment in _fragments_in(passage.text, is_code=passage.is_code):
             gives = self._forms.get((fragment.kind, fragment.form))
             if gives:
-                yield fragment.line, fragment.text, gives
+                yield fragment.line, lines[fragment.line - 1], gives
         if passage.is_code:
             yield from self._answered(passage.text)
         for number, gives in chain(self._words.found_in(passage.text.lower()), self._signs.found_in(passage.text)):
@@ -190,7 +191,7 @@ def _answers(cell: Cell) -> Iterator[dict[int, str]]:
 
 
 def _plain(name: str) -> str:
-    """A name without what conventions make of it: ``affine_backward`` and ``Affine`` are both affine."""
+    """A name without what conventions make of it: ``two_layers_backward`` and ``TwoLayers`` are the same."""
     short = name.lower().replace("_", "")
     return re.sub("(?<=.)(?:forward|backward)$", "", short)
 

@@ -22,7 +22,10 @@ LAYERS = (
     ("answers", "lending", "student"),
     ("calling", "misconceptions", "judging", "plugin"),
     ("course", "grading"),
-    ("batch", "submissions", "release", "terminal", "doctor"),
+    ("batch", "submissions", "fragments", "terminal", "doctor"),
+    ("passages", "bundle"),
+    ("leaks",),
+    ("release",),
     ("demo",),
     ("cli", "__main__"),
 )
