@@ -41,7 +41,8 @@ def run_demo(folder: Path, console: Console) -> bool:
     for name in assignment_names(course):
         assignment = load_assignment(name, course)
         released = release(assignment, course, folder)
-        console.print(f"released {name}: {released.folder}, {released.bundle}", markup=False, highlight=False)
+        for path in (released.folder, released.bundle):
+            console.print(f"released {name}: {path}", markup=False, highlight=False)
         submitted = folder / "submitted"
         make_class(assignment, released.folder, submitted)
         submissions = find_submissions(name, [submitted])
