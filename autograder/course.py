@@ -14,7 +14,7 @@ import importlib.util
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autograder.answers import Reference
 from autograder.errors import SuiteError, UsageError
@@ -95,6 +95,29 @@ def course_folder(start: Path | None = None) -> Path:
         if (folder / "nbgrader_config.py").is_file() and (folder / "source").is_dir():
             return folder
     return HOME
+
+
+def course_config(course: Path) -> Any:
+    """The configuration of a course as nbgrader itself reads it.
+
+    Raises:
+        SuiteError: it does not run.
+    """
+    from traitlets.config import PyFileConfigLoader  # here, since grading one notebook does without
+
+    try:
+        config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
+    except Exception as error:
+        raise SuiteError(f"{course / 'nbgrader_config.py'} does not run: {error!r}.") from error
+    config.CourseDirectory.root = str(course)
+    return config
+
+
+def has_gradebook(course: Path) -> bool:
+    """Whether there is a database to write grades to. One that is a file is made by nbgrader with the first release."""
+    url = str(course_config(course).CourseDirectory.get("db_url", f"sqlite:///{course.resolve() / 'gradebook.db'}"))
+    kind, _, file = url.partition(":///")
+    return kind != "sqlite" or (course / file).is_file()
 
 
 def assignment_names(course: Path) -> list[str]:

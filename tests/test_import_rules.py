@@ -22,11 +22,11 @@ LAYERS = (
     ("answers", "lending", "student"),
     ("calling", "misconceptions", "judging", "plugin"),
     ("course", "grading"),
-    ("batch", "submissions", "fragments", "terminal", "doctor"),
-    ("passages", "bundle"),
-    ("leaks",),
-    ("release",),
-    ("demo",),
+    ("batch", "submissions", "fragments", "terminal", "doctor", "results", "feedback"),
+    ("autograded", "passages", "bundle"),
+    ("gradebook", "leaks"),
+    ("records", "release"),
+    ("sealed", "demo"),
     ("cli", "__main__"),
 )
 
