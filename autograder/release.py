@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autograder.bundle import fill_bundle, zip_folder
+from autograder.course import course_config
 from autograder.errors import ReleaseError
 from autograder.leaks import BEGIN, END, find_leaks
 
@@ -36,7 +37,8 @@ class Released:
 def release(assignment: Assignment, course: Path, into: Path | None = None) -> Released:
     """Generate the student version of an assignment: ``assignments/NAME/`` and ``bundles/NAME.zip``.
 
-    Both are made aside, checked, and only then put in place of the former ones.
+    Both are made aside, checked, and only then put in place of the former ones. Like nbgrader's own command, this makes
+    the assignment known to the course's gradebook.
 
     Args:
         assignment: what to release.
@@ -51,7 +53,8 @@ def release(assignment: Assignment, course: Path, into: Path | None = None) -> R
     for folder in (target.folder.parent, target.bundle.parent):
         folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".release-", dir=place) as scratch:
-        made = _generate(assignment.name, course, Path(scratch) / "generated")
+        aside = f"sqlite:///{Path(scratch).resolve() / 'gradebook.db'}"
+        made = _generate(assignment.name, course, Path(scratch) / "generated", aside)
         bundle = Path(scratch) / "bundle" / assignment.name
         fill_bundle(assignment, made, bundle)
         leaks = find_leaks(assignment, bundle)
@@ -64,6 +67,8 @@ def release(assignment: Assignment, course: Path, into: Path | None = None) -> R
                 "# given behind a line of a solution that you tell them on purpose. A module that answers a question "
                 "is left out when neither a notebook of the assignment imports it nor a module that one imports.",
             )
+        if into is None:
+            _generate(assignment.name, course, Path(scratch) / "known", gradebook=None)
         zipped = Path(scratch) / target.bundle.name
         zip_folder(bundle, zipped)
         former = Path(scratch) / "former"
@@ -81,16 +86,18 @@ def release(assignment: Assignment, course: Path, into: Path | None = None) -> R
     return target
 
 
-def _generate(name: str, course: Path, scratch: Path) -> Path:
-    """Run nbgrader's own generation, with the course's configuration, into a folder of ours."""
-    scratch.mkdir()
-    from nbgrader.apps import NbGraderAPI
-    from traitlets.config import PyFileConfigLoader
+def _generate(name: str, course: Path, scratch: Path, gradebook: str | None) -> Path:
+    """Run nbgrader's own generation, with the course's configuration, into a folder of ours.
 
-    config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
-    config.CourseDirectory.root = str(course)
+    It makes the assignment known to ``gradebook``, by default the course's.
+    """
+    from nbgrader.apps import NbGraderAPI  # here, since it takes a second
+
+    scratch.mkdir()
+    config = course_config(course)
     config.CourseDirectory.release_directory = os.path.relpath(scratch, course)
-    config.CourseDirectory.db_url = f"sqlite:///{scratch.resolve() / 'gradebook.db'}"
+    if gradebook:
+        config.CourseDirectory.db_url = gradebook
     with _programs_of_this_environment():
         result = NbGraderAPI(config=config).generate_assignment(name, force=True, create=True)
     if not result["success"]:

@@ -71,7 +71,7 @@ def test_an_assignment_lives_by_nbgrader_s_own_commands(course, tmp_path, studen
 
     # The office gets the grades, the faster grader finds nothing to do, and grading again keeps what was given by hand.
     course.nbgrader("export")
-    [row] = csv.DictReader((course.folder / "grades.csv").open())
+    [row] = csv.DictReader((course.folder / "grades.csv").read_text().splitlines())
     assert (row["student_id"], float(row["score"])) == (name, graded + 1)
     assert "1 had been graded before" in course.autograder("grade", ASSIGNMENT)
     course.nbgrader("autograde", ASSIGNMENT, "--force")
