@@ -20,7 +20,7 @@ LAYERS = (
     ("sandbox.box",),
     ("guests",),
     ("answers", "lending", "student"),
-    ("calling", "misconceptions", "judging", "plugin"),
+    ("calling", "misconceptions", "error_maps", "judging", "plugin"),
     ("course", "grading"),
     ("batch", "submissions", "release", "terminal", "doctor", "results"),
     ("demo",),
