@@ -22,7 +22,9 @@ LAYERS = (
     ("answers", "lending", "student"),
     ("calling", "misconceptions", "error_maps", "judging", "plugin"),
     ("course", "grading"),
-    ("batch", "submissions", "release", "terminal", "doctor", "results"),
+    ("batch", "submissions", "release", "terminal", "doctor", "results", "exporters"),
+    ("pages", "pages.dashboard", "pages.figures", "pages.rendering", "pages.statistics", "pages.student"),
+    ("reporting",),
     ("demo",),
     ("cli", "__main__"),
 )
