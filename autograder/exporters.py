@@ -1,8 +1,8 @@
 """The gradebook for others: as Canvas and Moodle import grades, and as plain CSV.
 
-Each is an export plugin of nbgrader, so that ``nbgrader export --exporter=autograder.exporters.CanvasExporter`` works in
-a course, with nbgrader's options ``--to``, ``--student`` and ``--assignment``. A score is what nbgrader makes of it, with
-extra credit, less the penalty for being late, and never below 0.
+Each is an export plugin of nbgrader, so that ``nbgrader export --exporter=autograder.exporters.CanvasExporter`` works
+in a course, with nbgrader's options ``--to``, ``--student`` and ``--assignment``. A score is what nbgrader makes of it,
+with extra credit, less the penalty for being late, and never below 0.
 
 A spreadsheet takes a cell that begins with =, +, - or @ for a formula. Names and ids that begin so get an apostrophe
 before them, which a spreadsheet shows as text; numbers stay numbers.
@@ -66,9 +66,9 @@ class Exporter(ExportPlugin):  # type: ignore[misc]
 class CanvasExporter(Exporter):
     """As Canvas imports it into its gradebook.
 
-    Students are found by nbgrader's id, which has to be their SIS user id or their login in Canvas. What was not handed
-    in is left blank: what that counts is settled in Canvas. An assignment that Canvas does not know is offered as a new
-    one, with the points possible.
+    Students are found by Canvas's own number, if nbgrader's gradebook has it as ``lms_user_id``, else by nbgrader's id,
+    which then has to be their SIS user id or their login in Canvas. What was not handed in is left blank: what that
+    counts is settled in Canvas. An assignment that Canvas does not know is offered as a new one.
     """
 
     default = "canvas.csv"
@@ -83,7 +83,7 @@ class CanvasExporter(Exporter):
             # A row whose first cell holds these words is taken for the points possible, whoever is called that.
             name = re.sub(self.POINTS.strip(), "-", _name(student))
             scores = [number(of.get(student.id, ABSENT).score) for of in standings]
-            yield [name, "", student.id, student.id, "", *scores]
+            yield [name, student.lms_user_id or "", student.id, student.id, "", *scores]
 
 
 class MoodleExporter(Exporter):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MOST = 50
 """The most submissions with problems that are listed."""
-ALL = 2000
+ALL = 1000
 """The largest class that is listed in full: more, and the page would be slow to open."""
 SLOWEST = 5
 
@@ -29,13 +29,8 @@ def dashboard(report: Report, pages: Mapping[str, str] | None = None) -> str:
         pages: where a student's own page is, relative to this one, by the student's name.
     """
     known = ClassStatistics.of(report.submissions)
-    # Only questions that somebody made a known mistake in have a column; they keep their numbers.
-    numbered = [(number, question) for number, question in enumerate(known.questions, start=1)]
-    columns = [{"number": number, "question": question.question} for number, question in numbered if question.mistakes]
-    mistakes = [
-        {"name": name, "counts": [counts[column["number"] - 1] for column in columns]}
-        for name, counts in known.mistakes.items()
-    ]
+    # Only questions in which somebody made a known mistake have a column; they keep their numbers.
+    columns = [number for number, question in enumerate(known.questions) if question.mistakes]
     troubled = [each for each in known.submissions if each.status is not Status.GRADED]
     return render(
         "dashboard",
@@ -46,7 +41,6 @@ def dashboard(report: Report, pages: Mapping[str, str] | None = None) -> str:
         failures=[each for each in report.submissions if each.failure],
         bars=Histogram.of(known.scores, known.max_score),
         columns=columns,
-        mistakes=mistakes,
         troubled=sorted(troubled, key=lambda each: each.status is Status.PARTLY),
         problems=_problems,
         slowest=sorted(known.submissions, key=lambda each: -each.seconds)[:SLOWEST],

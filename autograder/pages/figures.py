@@ -85,7 +85,7 @@ def _ticks(length: int, places: int) -> tuple[tuple[int, int], ...]:
 def level_name(level: str) -> str:
     """What a level of an error map means."""
     if level.isdigit():
-        return f"10{POWERS[int(level)]} × limit" if level != "0" else "above the limit"
+        return f"10{POWERS[int(level)]} \N{MULTIPLICATION SIGN} limit" if level != "0" else "above the limit"
     return "right" if level == "." else "wrong"
 
 
@@ -107,7 +107,7 @@ def pattern(errors: ErrorMap) -> str:
         return "Wrong everywhere."
     columns = ["".join(column) for column in zip(*errors.rows, strict=True)]
     height, width = (1, *errors.shape)[-2:]
-    told = []
+    told: list[str] = []
     for name, lines, length in (("row", errors.rows, height), ("column", columns, width)):
         right = [not line.strip(".") for line in lines]
         if any(right) and len(lines) > 1:

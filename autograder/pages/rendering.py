@@ -1,4 +1,4 @@
-"""Fill in a template. What is filled in is text: it is escaped, and what would move or mirror other text is replaced."""
+"""Fill in a template. What is filled in is text: it is escaped, and what would move or mirror text is replaced."""
 
 from __future__ import annotations
 
