@@ -113,6 +113,13 @@ def course_config(course: Path) -> Any:
     return config
 
 
+def has_gradebook(course: Path) -> bool:
+    """Whether there is a database to write grades to. One that is a file is made by nbgrader with the first release."""
+    url = str(course_config(course).CourseDirectory.get("db_url", f"sqlite:///{course.resolve() / 'gradebook.db'}"))
+    kind, _, file = url.partition(":///")
+    return kind != "sqlite" or (course / file).is_file()
+
+
 def assignment_names(course: Path) -> list[str]:
     """The assignments of a course."""
     return sorted(folder.name for folder in (course / "source").glob("*") if any(folder.glob("*.ipynb")))

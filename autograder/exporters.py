@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbgrader.api import Gradebook
+from nbgrader.coursedir import CourseDirectory
 from nbgrader.plugins import ExportPlugin
 
+from autograder.course import course_config, has_gradebook
 from autograder.errors import UsageError
 from autograder.files import must_be_writable, write_whole
 
@@ -142,17 +144,12 @@ def export(course: Path, assignment: str, kind: str, to: Path) -> None:
         UsageError: there is no gradebook, or no such assignment in it.
         AutograderError: the file cannot be written.
     """
-    from nbgrader.coursedir import CourseDirectory
-    from traitlets.config import PyFileConfigLoader
-
-    config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
-    config.CourseDirectory.root = str(course)
+    if not has_gradebook(course):  # nbgrader would make an empty one
+        raise UsageError(f"There is no gradebook in {course} yet.", f"Grade first: autograder grade {assignment}")
+    config = course_config(course)
     config.ExportPlugin.to = str(to)
     config.ExportPlugin.assignment = [assignment]
     folder = CourseDirectory(config=config)
-    file = folder.db_url.removeprefix("sqlite:///")
-    if file != folder.db_url and not Path(file).is_file():  # nbgrader would make an empty one
-        raise UsageError(f"There is no gradebook {file}.", f"Grade first: autograder grade {assignment}.")
     with Gradebook(folder.db_url, folder.course_id) as gradebook:
         FORMATS[kind](config=config).export(gradebook)
 

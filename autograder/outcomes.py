@@ -100,6 +100,19 @@ class QuestionResult:
         return Outcome.FAILED if Outcome.FAILED in outcomes or Outcome.PASSED in outcomes else Outcome.NOT_JUDGED
 
     @property
+    def how(self) -> str:
+        """That it is right, and by what it was judged if not by the student's own functions."""
+        kind, _, lent = self.judged_with.partition(": ")
+        if lent:
+            return f"right, with {lent.replace(', ', ' and ')} lent to it"
+        return "right" if kind == "own" else "right for what the forward pass computes"
+
+    @property
+    def remarks(self) -> list[str]:
+        """What works but could be better, each once."""
+        return list(dict.fromkeys(test.remark for test in self.tests if test.remark))
+
+    @property
     def explanation(self) -> TestResult | None:
         """The first test that says what is wrong, or why nothing can be said; None if all passed."""
         wrong = [test for test in self.tests if test.outcome is Outcome.FAILED]

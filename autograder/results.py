@@ -69,7 +69,7 @@ class Results:
     """The results of one assignment of a course."""
 
     def __init__(self, course: Path, assignment: str) -> None:
-        self._assignment = assignment
+        self.assignment = assignment
         self._folder = course / "results" / assignment
 
     def all(self) -> tuple[SubmissionResult, ...]:
@@ -88,7 +88,7 @@ class Results:
 
     def keep(self, kept: Kept) -> None:
         """Write a result in the place of the student's former one."""
-        content: dict[str, Any] = {"schema": SCHEMA, "assignment": self._assignment, "kit": coursekit.__version__}
+        content: dict[str, Any] = {"schema": SCHEMA, "assignment": self.assignment, "kit": coursekit.__version__}
         content |= {"fingerprint": asdict(kept.fingerprint), "submission": asdict(kept.result)}
         self._folder.mkdir(parents=True, exist_ok=True)
         write_whole(self._path(kept.result.student), json.dumps(content, ensure_ascii=False) + "\n")

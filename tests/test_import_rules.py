@@ -22,10 +22,13 @@ LAYERS = (
     ("answers", "lending", "student"),
     ("calling", "misconceptions", "error_maps", "judging", "plugin"),
     ("course", "grading"),
-    ("batch", "submissions", "release", "terminal", "doctor", "results", "exporters"),
+    ("batch", "submissions", "release", "terminal", "doctor", "results", "feedback", "exporters"),
     ("pages", "pages.dashboard", "pages.figures", "pages.rendering", "pages.statistics", "pages.student"),
     ("reporting",),
-    ("demo",),
+    ("autograded",),
+    ("gradebook",),
+    ("records",),
+    ("sealed", "demo"),
     ("cli", "__main__"),
 )
 

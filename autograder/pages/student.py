@@ -27,7 +27,6 @@ def student_page(assignment: str, result: SubmissionResult) -> str:
         marks=MARKS,
         figures=figures,
         judged=_judged,
-        remarks=lambda question: list(dict.fromkeys(test.remark for test in question.tests if test.remark)),
         share=min(result.score / result.max_score, 1.0) if result.max_score else 0.0,
     )
 

@@ -2,17 +2,20 @@
 
 import json
 import re
+import shutil
 import time
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
+from autograder.course import HOME
 from autograder.errors import UsageError
 from autograder.outcomes import Status, SubmissionResult
 from autograder.pages import dashboard, student_page
 from autograder.pages.statistics import ClassStatistics, correlation
 from autograder.reporting import write_pages
+from autograder.results import Fingerprint, Kept, Results
 
 HOSTILE = "<img src=x onerror=alert(1)>\x1b[31m\u202eada\u200f&amp;\"'"
 VOID = {"meta", "img", "br", "hr", "input", "link"}
@@ -190,6 +193,25 @@ def test_the_pages_of_a_class_are_linked_and_those_of_students_who_left_are_remo
     assert {"gates/ada%20%26%20ben.html", "gates/100%25%20%231%3F.html"} <= set(links)
     with pytest.raises(UsageError, match=r"Call it gates\.html"):
         write_pages(report, tmp_path / "gates.csv", Console(quiet=True))
+
+
+def test_the_command_writes_a_dashboard_and_pages_of_what_was_graded(autograder, tmp_path, report_of, submission_of):
+    (tmp_path / "nbgrader_config.py").write_text("")
+    shutil.copytree(HOME / "source" / "backprop", tmp_path / "source" / "backprop")
+    done = autograder("report", "backprop")
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert "Grade first: autograder grade backprop" in done.stderr
+    results = Results(tmp_path, "backprop")
+    for student in ("ada", "ben"):
+        results.keep(Kept(submission_of(student, [True, "sign turned"]), Fingerprint("", {}, {}, "")))
+    done = autograder("report", "backprop")
+    assert done.returncode == 0, done.stderr
+    written = tmp_path / "reports"
+    assert done.stdout == f"dashboard: {written}/backprop.html\npages of students: {written}/backprop/\n"
+    assert "sign turned" in Page((written / "backprop.html").read_text()).text
+    assert "Where dx is wrong." in Page((written / "backprop" / "ben.html").read_text()).text
+    assert autograder("report", "backprop", "--to", "class.html").returncode == 0
+    assert (tmp_path / "class" / "ada.html").is_file()
 
 
 def test_a_result_that_was_kept_as_json_is_the_same_afterwards(report_of, submission_of):
