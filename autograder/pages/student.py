@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from autograder.outcomes import Outcome
@@ -9,7 +10,7 @@ from autograder.pages import figures
 from autograder.pages.rendering import render
 
 if TYPE_CHECKING:
-    from autograder.outcomes import QuestionResult, SubmissionResult
+    from autograder.outcomes import NotebookResult, QuestionResult, SubmissionResult, TestResult
 
 MARKS = {Outcome.PASSED: ("✓", "right"), Outcome.FAILED: ("✗", "wrong"), Outcome.NOT_JUDGED: ("?", "silent")}
 
@@ -27,6 +28,8 @@ def student_page(assignment: str, result: SubmissionResult) -> str:
         marks=MARKS,
         figures=figures,
         judged=_judged,
+        alike=_alike,
+        hints=_hints,
         share=min(result.score / result.max_score, 1.0) if result.max_score else 0.0,
     )
 
@@ -42,3 +45,17 @@ def _judged(question: QuestionResult) -> str:
     if kind == "own":
         return ""
     return "Judged against what your own forward pass computes, so that a mistake there does not cost you here too."
+
+
+def _alike(question: QuestionResult) -> list[list[TestResult]]:
+    """The tests in their order, those together that follow each other and tell the same."""
+
+    def told(test: TestResult) -> tuple[object, ...]:
+        return test.outcome, test.rationale, test.cause, test.hint, test.error_map
+
+    return [list(tests) for _, tests in groupby(question.tests, told)]
+
+
+def _hints(notebook: NotebookResult) -> list[str]:
+    """All hints of a notebook, each once."""
+    return list(dict.fromkeys(test.hint for question in notebook.questions for test in question.tests if test.hint))

@@ -195,7 +195,7 @@ def test_the_pages_of_a_class_are_linked_and_those_of_students_who_left_are_remo
         write_pages(report, tmp_path / "gates.csv", Console(quiet=True))
 
 
-def test_the_command_writes_a_dashboard_and_pages_of_what_was_graded(autograder, tmp_path, report_of, submission_of):
+def test_the_command_writes_a_dashboard_and_pages_of_what_was_graded(autograder, tmp_path, submission_of):
     (tmp_path / "nbgrader_config.py").write_text("")
     shutil.copytree(HOME / "source" / "backprop", tmp_path / "source" / "backprop")
     done = autograder("report", "backprop")
