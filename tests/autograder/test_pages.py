@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import time
+import tomllib
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -139,7 +140,8 @@ def test_a_failure_of_the_grader_is_loud_and_no_figure_counts_it(report_of, subm
 
 def test_whatever_comes_from_a_student_stands_there_as_text(report_of, submission_of):
     submission = submission_of(HOSTILE, [True, HOSTILE], problems=[HOSTILE, "<script>alert(2)</script>"])
-    for page in (dashboard(report_of(submission), {HOSTILE: "a.html"}), student_page("gates", submission)):
+    report = report_of(submission)
+    for page in (dashboard(report, {HOSTILE: "a.html"}), dashboard(report), student_page("gates", submission)):
         read = Page(page)
         assert {"img", "script"}.isdisjoint(read.tags)
         assert "<img src=x onerror=alert(1)>" in read.text
@@ -193,6 +195,13 @@ def test_the_pages_of_a_class_are_linked_and_those_of_students_who_left_are_remo
     assert {"gates/ada%20%26%20ben.html", "gates/100%25%20%231%3F.html"} <= set(links)
     with pytest.raises(UsageError, match=r"Call it gates\.html"):
         write_pages(report, tmp_path / "gates.csv", Console(quiet=True))
+
+
+def test_a_package_that_is_installed_has_the_templates():
+    told = tomllib.loads((HOME / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    pages = HOME / "autograder" / "pages"
+    packed = {path for pattern in told["autograder.pages"] for path in pages.glob(pattern)}
+    assert packed == {path for path in pages.rglob("*") if path.is_file() and path.suffix not in {".py", ".pyc"}}
 
 
 def test_the_command_writes_a_dashboard_and_pages_of_what_was_graded(autograder, tmp_path, submission_of):
