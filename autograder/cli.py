@@ -104,12 +104,16 @@ def grade(
 @main.command()
 @click.argument("assignment")
 def release(assignment: str) -> None:
-    """Make assignments/ASSIGNMENT from source/ASSIGNMENT with nbgrader, and check that it gives nothing away."""
+    """Make assignments/ASSIGNMENT from source/ASSIGNMENT with nbgrader, and bundles/ASSIGNMENT.zip for students.
+
+    Neither is put in place if it gives a solution or anything else that is hidden away.
+    """
     from autograder.course import course_folder, load_assignment
     from autograder.release import release as make_release
 
-    folder = make_release(load_assignment(assignment), course_folder())
-    Console().print(f"released: {folder}", markup=False, highlight=False)
+    released = make_release(load_assignment(assignment), course_folder())
+    for path in (released.folder, released.bundle):
+        Console().print(f"released: {path}", markup=False, highlight=False)
 
 
 @main.command()
