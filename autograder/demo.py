@@ -13,6 +13,7 @@ from autograder.files import write_whole
 from autograder.leaks import BEGIN
 from autograder.outcomes import Report
 from autograder.release import release
+from autograder.reporting import write_pages
 from autograder.submissions import find_submissions
 from autograder.terminal import show_class, show_failures, watched
 
@@ -52,7 +53,9 @@ def run_demo(folder: Path, console: Console) -> bool:
         show_class(report.submissions, console)
         path = folder / f"{name}.json"
         write_whole(path, report.to_json())
-        console.print(f"report: {path}", markup=False, highlight=False)
+        page = folder / f"{name}.html"
+        write_pages(report, page, console)
+        console.print(f"report: {path}\ndashboard: {page}", markup=False, highlight=False)
         sound = not show_failures(report.submissions, console) and sound
     return sound
 
