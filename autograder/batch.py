@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from autograder.grading import grade
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from autograder.course import Assignment
     from autograder.grading import Submission
@@ -22,17 +22,20 @@ def grade_all(
     submissions: Sequence[Submission],
     *,
     jobs: int | None = None,
-    seed: int | None = None,
+    seeds: Mapping[str, int] | None = None,
     isolated: bool = True,
 ) -> Iterator[SubmissionResult]:
     """Grade ``submissions``, ``jobs`` at a time (by default one for each processor); results as they come.
 
+    ``seeds`` are those of students whose grade is to be repeated.
+
     Raises what :func:`autograder.grading.grade` raises.
     """
+    seeds = seeds or {}
     jobs = min(jobs or len(os.sched_getaffinity(0)), len(submissions))
     if jobs <= 1:
         for submission in submissions:
-            yield grade(assignment, submission, seed=seed, isolated=isolated)
+            yield grade(assignment, submission, seed=seeds.get(submission.student), isolated=isolated)
         return
     import multiprocessing  # here, since a single notebook does without, and these take time
     from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -43,7 +46,10 @@ def grade_all(
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_leave_interrupts_to_us) as pool:
         try:
             with _interrupt_postponed():
-                futures = [pool.submit(grade, assignment, each, seed=seed, isolated=isolated) for each in submissions]
+                futures = [
+                    pool.submit(grade, assignment, each, seed=seeds.get(each.student), isolated=isolated)
+                    for each in submissions
+                ]
             for future in as_completed(futures):
                 yield future.result()
         except BaseException:

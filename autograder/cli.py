@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 import coursekit
-from autograder.errors import AutograderError, UsageError
+from autograder.errors import AutograderError
 from autograder.files import in_reports, must_be_writable, write_whole
 
 
@@ -31,8 +31,9 @@ class Commands(click.Group):
         except OSError as error:  # of what is written to the terminal: the rest is caught where it happens
             Console(stderr=True).print(Text(f"{error.strerror or error}.", "red"), soft_wrap=True)
             ctx.exit(1)
-        except KeyboardInterrupt:
-            Console(stderr=True).print(Text("Interrupted; nothing was written.", "red"))
+        except KeyboardInterrupt as interrupt:
+            told = f"Interrupted; {interrupt or 'nothing was written'}."
+            Console(stderr=True).print(Text(told, "red"), soft_wrap=True)
             ctx.exit(1)
 
 
@@ -67,7 +68,7 @@ def grade(
     from autograder.batch import grade_all
     from autograder.course import course_folder, load_assignment
     from autograder.outcomes import Report
-    from autograder.records import Records, belongs_to
+    from autograder.records import Records, belongs_to, submitted_folder
     from autograder.submissions import find_submissions
     from autograder.terminal import recorded, show, show_failures, watched
 
@@ -78,16 +79,20 @@ def grade(
         must_be_writable(json_file)
     course = course_folder()
     assigned = load_assignment(assignment, course)
-    submissions = find_submissions(assignment, paths or (course / "submitted",))
+    submissions = find_submissions(assignment, paths or (submitted_folder(course),))
+    seeds = {} if seed is None else {submission.student: seed for submission in submissions}
     if not unsafe and all(belongs_to(course, assignment, submission) for submission in submissions):
         with Records(assigned, course) as records:
-            before = {} if force or seed is not None else records.current(submissions)
+            before = {} if force or seeds else records.current(submissions)
             new = [submission for submission in submissions if submission.student not in before]
-            results = watched(records.grade(new, jobs=jobs, seed=seed), len(new), console)
-            found = before | {result.student: result for result in results}
+            results = watched(records.grade(new, jobs=jobs, seeds=seeds), len(new), console)
+            try:
+                found = before | {result.student: result for result in results}
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt("what has been graded is kept, and the same command grades the rest") from None
         told = recorded(records, len(before))
     else:
-        results = grade_all(assigned, submissions, jobs=jobs, seed=seed, isolated=not unsafe)
+        results = grade_all(assigned, submissions, jobs=jobs, seeds=seeds, isolated=not unsafe)
         found = {result.student: result for result in watched(results, len(submissions), console)}
         told = []
     report = Report(assignment, tuple(found[submission.student] for submission in submissions))
@@ -98,6 +103,42 @@ def grade(
     for line in told:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     if show_failures(report.submissions, loud):
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("assignment")
+@click.option("--jobs", type=click.IntRange(min=1), help="Submissions at a time; by default one for each processor.")
+@click.option("--yes", is_flag=True, help="Write the new grades without asking.")
+def regrade(assignment: str, jobs: int | None, yes: bool) -> None:
+    """Grade again what is affected since a suite, a solution or points of an ASSIGNMENT have changed.
+
+    Shows who gains and who loses points, on which question and why, before anything is written.
+    """
+    from autograder.course import course_folder, load_assignment
+    from autograder.records import Records, submitted_folder
+    from autograder.regrade import regraded, review
+    from autograder.terminal import recorded, show_changes, show_failures, show_review, watched
+
+    console = Console()
+    course = course_folder()
+    assigned = load_assignment(assignment, course)
+    with Records(assigned, course) as records:
+        found = review(assigned, records.results, submitted_folder(course))
+        show_review(found, assignment, console)
+        total = len(found.affected)
+        results = {each.student: each for each in watched(regraded(assigned, found.affected, jobs), total, console)}
+        pairs = [(each, results[each.submission.student]) for each in found.affected]
+        show_changes(pairs, console)
+        failed = show_failures(results.values(), Console(stderr=True))
+        if pairs and not yes and not (console.is_terminal and click.confirm("Write these grades?")):
+            console.print("Nothing was written; --yes writes it.")
+        elif pairs:
+            for each, result in pairs:
+                records.keep(each.submission, result)
+            for line in recorded(records, unchanged=0):
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if failed:
         sys.exit(1)
 
 
@@ -128,8 +169,6 @@ def report(assignment: str, to: Path | None) -> None:
 
     course = course_folder()
     results = Results(course, load_assignment(assignment, course).name).all()
-    if not results:
-        raise UsageError(f"Nothing of {assignment} has been graded yet.", f"Grade first: autograder grade {assignment}")
     to = to or in_reports(course, f"{assignment}.html")
     write_pages(Report(assignment, results), to, Console())
     told = f"dashboard: {to}\npages of students: {to.with_suffix('')}/"

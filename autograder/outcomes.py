@@ -91,6 +91,12 @@ class QuestionResult:
     """"own", "follow-through", or "reference: " and the functions that were lent."""
     tests: tuple[TestResult, ...]
 
+    def worth(self, points: float, *, extra_credit: bool) -> QuestionResult:
+        """The same verdicts where the question is worth something else."""
+        passed = sum(test.weight for test in self.tests if test.outcome is Outcome.PASSED)
+        share = passed / sum(test.weight for test in self.tests)
+        return dataclasses.replace(self, points=round(points * share, 2), max_points=points, extra_credit=extra_credit)
+
     @property
     def outcome(self) -> Outcome:
         """Passed if every test passed; not judged if none could be judged; failed otherwise."""

@@ -13,7 +13,7 @@ from autograder.course import course_config, has_gradebook
 from autograder.results import Fingerprints, Kept, Results
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from autograder.course import Assignment
@@ -58,7 +58,7 @@ class Records:
         return found
 
     def grade(
-        self, submissions: Sequence[Submission], *, jobs: int | None = None, seed: int | None = None
+        self, submissions: Sequence[Submission], *, jobs: int | None = None, seeds: Mapping[str, int] | None = None
     ) -> Iterator[SubmissionResult]:
         """Grade ``submissions`` and keep each result before it is passed on.
 
@@ -66,7 +66,7 @@ class Records:
             AutograderError: nothing can be graded here, or a result cannot be written.
         """
         handed_in = {submission.student: submission for submission in submissions}
-        for result in grade_all(self._assignment, submissions, jobs=jobs, seed=seed):
+        for result in grade_all(self._assignment, submissions, jobs=jobs, seeds=seeds):
             self.keep(handed_in[result.student], result)
             yield result
 
@@ -84,9 +84,13 @@ class Records:
         self.results.keep(Kept(result, self._fingerprints.of(submission)))
 
 
+def submitted_folder(course: Path) -> Path:
+    """Where the course collects submissions, as ``STUDENT/ASSIGNMENT/``."""
+    return course / str(course_config(course).CourseDirectory.get("submitted_directory", "submitted"))
+
+
 def belongs_to(course: Path, assignment: str, submission: Submission) -> bool:
     """Whether a submission lies where the course collects them, in ``submitted/STUDENT/ASSIGNMENT``."""
     if submission.folder is None or not submission.folder.is_relative_to(course.resolve()):
         return False
-    submitted = str(course_config(course).CourseDirectory.get("submitted_directory", "submitted"))
-    return submission.folder == (course / submitted / submission.student / assignment).resolve()
+    return submission.folder == (submitted_folder(course) / submission.student / assignment).resolve()

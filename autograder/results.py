@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import coursekit
 from autograder.course import HOME
-from autograder.errors import AutograderError
+from autograder.errors import AutograderError, UsageError
 from autograder.files import write_whole
 from autograder.outcomes import SCHEMA, SubmissionResult
 from coursekit.notebook import slice_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from autograder.course import AssignedNotebook, Assignment
@@ -73,13 +73,22 @@ class Results:
         self._folder = course / "results" / assignment
 
     def all(self) -> tuple[SubmissionResult, ...]:
-        """The latest result of every student, by name. Raises AutograderError if one cannot be read."""
+        """The latest result of every student, by name. Raises what :meth:`kept` raises."""
         return tuple(kept.result for kept in self.kept())
 
-    def kept(self) -> Iterator[Kept]:
-        """Every result with its fingerprint, by student. Raises AutograderError if one cannot be read."""
-        for path in sorted(self._folder.glob("*.json")):
-            yield _read(path)
+    def kept(self) -> list[Kept]:
+        """Every result with its fingerprint, by student.
+
+        Raises:
+            UsageError: there is none.
+            AutograderError: one cannot be read.
+        """
+        paths = sorted(self._folder.glob("*.json"))
+        if not paths:
+            raise UsageError(
+                f"Nothing of {self.assignment} has been graded yet.", f"Grade first: autograder grade {self.assignment}"
+            )
+        return [_read(path) for path in paths]
 
     def of(self, student: str) -> Kept | None:
         """The latest result of a student, if there is one. Raises AutograderError if it cannot be read."""

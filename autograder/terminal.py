@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from autograder.outcomes import Outcome, Status
+from autograder.regrade import changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from autograder.outcomes import NotebookResult, QuestionResult, Report, SubmissionResult
     from autograder.records import Records
+    from autograder.regrade import Affected, Change, Review
 
 MARKS = {Outcome.PASSED: ("✓", "green"), Outcome.FAILED: ("✗", "red"), Outcome.NOT_JUDGED: ("?", "yellow")}
 STATUS_STYLE = {Status.ABSENT: "dim", Status.GRADED: "green", Status.PARTLY: "yellow", Status.UNREADABLE: "red"}
@@ -95,6 +97,51 @@ def show_failures(submissions: Iterable[SubmissionResult], console: Console) -> 
         told = f"{submission.student}: {submission.failure}"
         console.print(Panel(Text(told), title="the grader itself failed; this is no grade", style="red"))
     return bool(failed)
+
+
+def show_review(review: Review, assignment: str, console: Console) -> None:
+    """What has changed since the last grading, and whom it concerns."""
+    reasons = dict.fromkeys(reason for each in review.affected for reason in each.reasons)
+    for reason in reasons:
+        number = sum(reason in each.reasons for each in review.affected)
+        console.print(f"{reason} has changed: {number} affected", markup=False, highlight=False)
+    console.print(f"{review.unaffected} not affected", highlight=False)
+    for students, what in ((review.handed_in_again, "handed in again since"), (review.gone, "not there any more")):
+        if students:
+            told = f"{len(students)} {what} ({', '.join(students[:5])}{', ...' if len(students) > 5 else ''})"
+            console.print(f"{told}: autograder grade {assignment}", markup=False, highlight=False)
+
+
+def show_changes(pairs: Sequence[tuple[Affected, SubmissionResult]], console: Console) -> None:
+    """Who gains and who loses points, on which question, and why."""
+    table = Table(box=None, padding=(0, 1), header_style="bold")
+    for heading in ("student", "question", "before", "now", "gain", "why"):
+        table.add_column(heading, justify="right" if heading in ("before", "now", "gain") else "left", overflow="fold")
+    gains = []
+    for affected, result in pairs:
+        gains.append(result.score - affected.before.score)
+        for change in changes(affected.before, result):
+            table.add_row(
+                Text(result.student),
+                Text(change.question),
+                f"{change.before.points:g}" if change.before else "-",
+                f"{change.after.points:g}" if change.after else "-",
+                Text(f"{change.gain:+g}", "green" if change.gain > 0 else "red"),
+                Text(_why(change, affected.reasons)),
+            )
+    if table.row_count:
+        console.print(table)
+    gaining, losing = sum(gain > 0 for gain in gains), sum(gain < 0 for gain in gains)
+    console.print(f"{gaining} gain, {losing} lose, {len(gains) - gaining - losing} keep their score", highlight=False)
+
+
+def _why(change: Change, reasons: Sequence[str]) -> str:
+    """What has changed for the question, and what is said of it now."""
+    own = [reason for reason in reasons if reason.startswith(f"the points of {change.question}:")]
+    judged = [reason for reason in reasons if not reason.startswith("the points of ")]
+    told = change.after.explanation if change.after else None
+    now = (told.misconception or (told.rationale or told.cause).splitlines()[0]) if told else "all right"
+    return "; ".join([*(own or judged), *([now] if judged else [])])
 
 
 def recorded(records: Records, unchanged: int) -> list[str]:

@@ -22,7 +22,7 @@ LAYERS = (
     ("answers", "lending", "student"),
     ("calling", "misconceptions", "error_maps", "judging", "plugin"),
     ("course", "grading"),
-    ("batch", "submissions", "fragments", "terminal", "doctor", "results", "feedback", "exporters"),
+    ("batch", "submissions", "fragments", "terminal", "doctor", "results", "regrade", "feedback", "exporters"),
     ("pages", "pages.dashboard", "pages.figures", "pages.rendering", "pages.statistics", "pages.student"),
     ("reporting",),
     ("autograded", "passages", "bundle"),
