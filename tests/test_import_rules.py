@@ -17,7 +17,7 @@ STUDENT_PACKAGES = {"numpy", "h5py", "imageio", "matplotlib", "tqdm", "IPython"}
 LAYERS = (
     ("errors", "outcomes", "verdicts", "files"),
     ("sandbox", "sandbox.policy", "sandbox.worker", "sandbox.view", "sandbox.bubblewrap"),
-    ("sandbox.box",),
+    ("sandbox.box", "sandbox.workspace"),
     ("guests",),
     ("answers", "lending", "student"),
     ("calling", "misconceptions", "judging", "plugin"),

@@ -1,0 +1,1 @@
+"""Is an assignment sound? Its suites are measured: by mutants, by known mistakes, by right answers in other words."""
