@@ -11,7 +11,7 @@ worth 0 there, and bears ``"autograder": {"extra_credit": 6}`` in its metadata.
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +54,10 @@ class AssignedNotebook:
     questions: tuple[Question, ...]
     suite: Path
     misconceptions: tuple[Misconception, ...] = field(repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What other processes get: not what is computed from it."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
     @property
     def names(self) -> tuple[str, ...]:

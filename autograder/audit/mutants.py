@@ -60,9 +60,14 @@ def mutants_of(statements: Sequence[Statement], question: str) -> list[tuple[Mut
     """
     statement = defining(statements, question)
     tree = ast.parse(statement.source)
-    found = {source: (was, now) for was, now, source in _Mutation(statement.source, tree, question.rpartition(".")[2]).all()}
+    found = {
+        source: (was, now) for was, now, source in _Mutation(statement.source, tree, question.rpartition(".")[2]).all()
+    }
     return [
-        (Mutant(question, was, now), [replace(each, source=source) if each is statement else each for each in statements])
+        (
+            Mutant(question, was, now),
+            [replace(each, source=source) if each is statement else each for each in statements],
+        )
         for source, (was, now) in found.items()
     ]
 

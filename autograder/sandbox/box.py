@@ -294,7 +294,9 @@ class Box:
         decoder = worker.Decoder(arrays, self._budget(), _plain)
         try:
             found = [
-                raised(result["error"], self.policy.text) if "error" in result else _cleaned(decoder.decode(result["value"]))
+                raised(result["error"], self.policy.text)
+                if "error" in result
+                else _cleaned(decoder.decode(result["value"]))
                 for result in reply["results"]
             ]
         except Exception:  # noqa: BLE001 - whatever is wrong with it, it is no answer

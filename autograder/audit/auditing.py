@@ -1,0 +1,88 @@
+"""The audit of one assignment: its findings, with the mutants that are known to be right taken into account."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from autograder.audit.checking import Finding, check, mutants_in, plan
+from autograder.audit.equivalents import equivalents_of
+from autograder.parallel import in_parallel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from autograder.course import Assignment
+
+EQUIVALENT = "equivalent"
+"""The part that a mutant is one of which survives and is known to be right."""
+
+
+@dataclass
+class Audit:
+    """What an audit found: everything that was checked, and with which seed."""
+
+    assignment: str
+    seed: int
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def problems(self) -> list[Finding]:
+        """What is not as it should be."""
+        return [finding for finding in self.findings if finding.problem]
+
+    def of(self, part: str, notebook: str, question: str) -> list[Finding]:
+        """What was found about one part of one question."""
+        return [
+            each for each in self.findings if (each.part, each.notebook, each.question) == (part, notebook, question)
+        ]
+
+
+def audit(
+    assignment: Assignment,
+    *,
+    sample: int | None = None,
+    seed: int | None = None,
+    seeds: int = 3,
+    jobs: int | None = None,
+    watch: Callable[[Iterator[list[Finding]], int], Iterable[list[Finding]]] = lambda shares, _: shares,
+) -> Audit:
+    """Check that the suites of an assignment pass what is right and fail what is wrong.
+
+    Args:
+        assignment: what is audited.
+        sample: how many mutants are made, spread over the questions; by default all.
+        seed: repeats an audit; by default a new one.
+        seeds: how many seeds each variant is examined with.
+        jobs: how many processes there are; by default one for each processor.
+        watch: passes the findings on, so many in all, and shows how far it is.
+
+    Raises:
+        SuiteError: a suite, a variant or the list of equivalent mutants does not fit the assignment.
+    """
+    seed = secrets.randbits(32) if seed is None else seed
+    tasks = plan(assignment, sample=sample, seed=seed, seeds=seeds)
+    listed = {assigned.name: equivalents_of(assigned) for assigned in assignment.notebooks}
+    found = Audit(assignment.name, seed)
+    for share in watch(in_parallel(check, tasks, jobs), len(tasks)):
+        found.findings += share
+    survivors = {(each.notebook, each.mutant) for each in found.findings if each.mutant and each.problem}
+    caught = {(each.notebook, each.mutant) for each in found.findings if each.mutant and not each.problem}
+    found.findings = [
+        replace(each, part=EQUIVALENT, problem="")
+        if each.mutant in listed.get(each.notebook, {}) and each.problem
+        else each
+        for each in found.findings
+    ]
+    for assigned in assignment.notebooks:
+        exist = {mutant for mutant, _ in mutants_in(assigned)}
+        for mutant in listed[assigned.name]:
+            if mutant not in exist:
+                problem = "is listed as equivalent, but there is no such mutant any more"
+            elif (assigned.name, mutant) in caught - survivors:
+                problem = "is listed as equivalent, but the suite fails it"
+            else:
+                continue
+            found.findings.append(Finding("mutants", assigned.name, mutant.question, str(mutant), problem))
+    return found
