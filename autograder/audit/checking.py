@@ -236,21 +236,17 @@ def rounds_of(variants: Iterable[Variant]) -> list[list[Variant]]:
 
 def _check_variants(session: Session, task: Task) -> Iterator[Finding]:
     for variants in (rounds_of(variants_of(session.assigned))[case] for case in task.cases):
-        statements: list[Statement] = session.assigned.solution
+        statements: Sequence[Statement] = session.assigned.source.statements
         for variant in variants:
             statements = variant.apply(statements)
         for seed in task.seeds:
             verdicts = session.examine(statements, session.assigned.names, seed)
-            lost = [name for name in session.assigned.names if not verdicts.full(name)]
-            told = "; ".join(f"{name}: {verdicts.told(name)}" for name in lost)
+            lost = {name: verdicts.told(name) for name in session.assigned.names if not verdicts.full(name)}
+            others = lost.keys() - {question for variant in variants for question in variant.questions}
             for variant in variants:
-                concerned = lost and (set(variant.questions) & set(lost) or not _written(variants) & set(lost))
-                problem = f"loses points with seed {seed}: {told}" if concerned else ""
+                told = next((f"{name}: {lost[name]}" for name in (*variant.questions, *others) if name in lost), "")
+                problem = f"loses points with seed {seed}: {told}" if told else ""
                 yield Finding(task.part, task.notebook, variant.questions[0], variant.name, problem)
-
-
-def _written(variants: Sequence[Variant]) -> set[str]:
-    return {question for variant in variants for question in variant.questions}
 
 
 # ------------------------------------------------------------------------------------------------ reference and stub
