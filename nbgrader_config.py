@@ -12,3 +12,20 @@ c.CourseDirectory.feedback_directory = "feedback"
 # What a student finds where a solution stood.
 c.ClearSolutions.code_stub = {"python": "# Your code here.\nraise NotImplementedError"}
 c.ClearSolutions.text_stub = "*Your answer here.*"
+
+# Grading happens in the sealed box, not in a kernel: see docs/nbgrader.md.
+c.Autograde.exporter_class = "autograder.sealed.SealedExporter"
+c.Autograde.pre_convert_hook = "autograder.sealed.find_renamed"
+c.Autograde.autograde_preprocessors = [
+    "autograder.sealed.SealedGrade",  # where nbgrader has Execute
+    "nbgrader.preprocessors.IgnorePattern",
+    "nbconvert.preprocessors.ClearMetadataPreprocessor",
+    "nbgrader.preprocessors.LimitOutput",
+    "nbgrader.preprocessors.SaveAutoGrades",
+    "autograder.sealed.SaveExtraCredit",
+    "nbgrader.preprocessors.AssignLatePenalties",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+
+# What a student writes is shown as text, in formgrader and in feedback.
+c.HTMLExporter.filters = {"markdown2html": "autograder.sealed.markdown2html"}

@@ -48,39 +48,56 @@ def main() -> None:
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the report here.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Submissions at a time; by default one for each processor.")
 @click.option("--seed", type=click.IntRange(min=0), help="Repeat a grade: the seed that its report gives.")
+@click.option("--force", is_flag=True, help="Grade again what has not changed since it was graded.")
 @click.option("--unsafe", is_flag=True, help="Grade without a sandbox. Only for notebooks that you wrote yourself.")
 def grade(
-    assignment: str, paths: tuple[Path, ...], json_file: Path | None, jobs: int | None, seed: int | None, unsafe: bool
+    assignment: str,
+    paths: tuple[Path, ...],
+    json_file: Path | None,
+    jobs: int | None,
+    seed: int | None,
+    force: bool,
+    unsafe: bool,
 ) -> None:
     """Grade an ASSIGNMENT.
 
     PATHS are notebooks, folders of notebooks, or trees of STUDENT/ASSIGNMENT folders; by default, submitted/.
+    What lies in the submitted/ of a course is written to its gradebook, and not graded again until something changes.
     """
     from autograder.batch import grade_all
     from autograder.course import course_folder, load_assignment
     from autograder.outcomes import Report
+    from autograder.records import Records, belongs_to
     from autograder.submissions import find_submissions
-    from autograder.terminal import show, show_failures, watched
+    from autograder.terminal import recorded, show, show_failures, watched
 
-    console = Console()
+    console, loud = Console(), Console(stderr=True)
     if unsafe:
-        Console(stderr=True).print(
-            Text("Grading without a sandbox: this notebook can do whatever you can.", "red bold")
-        )
+        loud.print(Text("Grading without a sandbox: this notebook can do whatever you can.", "red bold"))
     if json_file is not None:
         must_be_writable(json_file)
-    assigned = load_assignment(assignment)
-    submissions = find_submissions(assignment, paths or (course_folder() / "submitted",))
-    results = grade_all(assigned, submissions, jobs=jobs, seed=seed, isolated=not unsafe)
-    if len(submissions) > 1:
-        results = watched(results, len(submissions), console)
-    found = {result.student: result for result in results}
+    course = course_folder()
+    assigned = load_assignment(assignment, course)
+    submissions = find_submissions(assignment, paths or (course / "submitted",))
+    if not unsafe and all(belongs_to(course, assignment, submission) for submission in submissions):
+        with Records(assigned, course) as records:
+            before = {} if force or seed is not None else records.current(submissions)
+            new = [submission for submission in submissions if submission.student not in before]
+            results = watched(records.grade(new, jobs=jobs, seed=seed), len(new), console)
+            found = before | {result.student: result for result in results}
+        told = recorded(records, len(before))
+    else:
+        results = grade_all(assigned, submissions, jobs=jobs, seed=seed, isolated=not unsafe)
+        found = {result.student: result for result in watched(results, len(submissions), console)}
+        told = []
     report = Report(assignment, tuple(found[submission.student] for submission in submissions))
     show(report, console)
     if json_file is not None:
         write_whole(json_file, report.to_json())
         console.print(f"report: {json_file}", markup=False, highlight=False)
-    if show_failures(report.submissions, Console(stderr=True)):
+    for line in told:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if show_failures(report.submissions, loud):
         sys.exit(1)
 
 

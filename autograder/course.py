@@ -106,6 +106,29 @@ def course_folder(start: Path | None = None) -> Path:
     return HOME
 
 
+def course_config(course: Path) -> Any:
+    """The configuration of a course as nbgrader itself reads it.
+
+    Raises:
+        SuiteError: it does not run.
+    """
+    from traitlets.config import PyFileConfigLoader  # here, since grading one notebook does without
+
+    try:
+        config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
+    except Exception as error:
+        raise SuiteError(f"{course / 'nbgrader_config.py'} does not run: {error!r}.") from error
+    config.CourseDirectory.root = str(course)
+    return config
+
+
+def has_gradebook(course: Path) -> bool:
+    """Whether there is a database to write grades to. One that is a file is made by nbgrader with the first release."""
+    url = str(course_config(course).CourseDirectory.get("db_url", f"sqlite:///{course.resolve() / 'gradebook.db'}"))
+    kind, _, file = url.partition(":///")
+    return kind != "sqlite" or (course / file).is_file()
+
+
 def assignment_names(course: Path) -> list[str]:
     """The assignments of a course."""
     return sorted(folder.name for folder in (course / "source").glob("*") if any(folder.glob("*.ipynb")))

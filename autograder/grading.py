@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Submission:
-    """What one student handed in: the bytes of each notebook, under its file name."""
+    """What one student handed in: the bytes of each notebook, under its file name, and where it was found."""
 
     student: str
     files: dict[str, bytes]
+    folder: Path | None = None
 
 
 def grade(
@@ -50,7 +51,7 @@ def grade(
     """
     started = time.monotonic()
     seed = secrets.randbits(48) if seed is None else seed
-    papers = [_Paper(assigned, notebook) for assigned, notebook in _assign(assignment, submission)]
+    papers = [_Paper(assigned, notebook) for assigned, notebook in assign(assignment, submission)]
     sitting = _Sitting(papers, seed, isolated=isolated)
     for paper in papers:
         sitting.judge(paper)
@@ -61,7 +62,7 @@ def grade(
     return SubmissionResult.of(submission.student, results, time.monotonic() - started, failures)
 
 
-def _assign(
+def assign(
     assignment: Assignment, submission: Submission
 ) -> list[tuple[AssignedNotebook, Notebook | NotebookUnreadable]]:
     """For each notebook of the assignment what was handed in for it, or why there is nothing."""
@@ -78,13 +79,13 @@ def _assign(
         if name not in found and file in left and (common or len(assignment.notebooks) == 1):
             found[name] = left.pop(file)
     missing = {
-        assigned.name: _NotHandedIn(f"there is no notebook {assigned.name}.ipynb", "hand it in under that name")
+        assigned.name: NotHandedIn(f"there is no notebook {assigned.name}.ipynb", "hand it in under that name")
         for assigned in assignment.notebooks
     }
     return [(assigned, found.get(assigned.name, missing[assigned.name])) for assigned in assignment.notebooks]
 
 
-class _NotHandedIn(NotebookUnreadable):
+class NotHandedIn(NotebookUnreadable):
     """There is no file for a notebook of the assignment."""
 
 
@@ -224,6 +225,6 @@ def _unreadable(assigned: AssignedNotebook, seed: int, problem: NotebookUnreadab
     told = {"cause": problem.message, "hint": problem.fix}
     test = TestResult("read", "The notebook can be read.", 1.0, Outcome.NOT_JUDGED, **told)
     questions = tuple(QuestionResult(q.name, 0.0, q.points, q.extra_credit, "own", (test,)) for q in assigned.questions)
-    if assigned.extra_credit and isinstance(problem, _NotHandedIn):
+    if assigned.extra_credit and isinstance(problem, NotHandedIn):
         return NotebookResult(assigned.name, Status.ABSENT, seed, (), questions)
     return NotebookResult(assigned.name, Status.UNREADABLE, seed, (problem.message,), questions)

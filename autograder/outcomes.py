@@ -11,9 +11,12 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import coursekit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SCHEMA = 1
 
@@ -79,6 +82,19 @@ class QuestionResult:
         return Outcome.FAILED if Outcome.FAILED in outcomes or Outcome.PASSED in outcomes else Outcome.NOT_JUDGED
 
     @property
+    def how(self) -> str:
+        """That it is right, and by what it was judged if not by the student's own functions."""
+        kind, _, lent = self.judged_with.partition(": ")
+        if lent:
+            return f"right, with {lent.replace(', ', ' and ')} lent to it"
+        return "right" if kind == "own" else "right for what the forward pass computes"
+
+    @property
+    def remarks(self) -> list[str]:
+        """What works but could be better, each once."""
+        return list(dict.fromkeys(test.remark for test in self.tests if test.remark))
+
+    @property
     def explanation(self) -> TestResult | None:
         """The first test that says what is wrong, or why nothing can be said; None if all passed."""
         wrong = [test for test in self.tests if test.outcome is Outcome.FAILED]
@@ -128,6 +144,22 @@ class SubmissionResult:
             notebooks=notebooks,
             failure=failure,
         )
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> SubmissionResult:
+        """What ``dataclasses.asdict`` made a dictionary of, and JSON kept."""
+        return cls(**{**data, "status": Status(data["status"]), "notebooks": tuple(map(_notebook, data["notebooks"]))})
+
+
+def _notebook(data: Mapping[str, Any]) -> NotebookResult:
+    questions = tuple(map(_question, data["questions"]))
+    told = {"status": Status(data["status"]), "problems": tuple(data["problems"]), "questions": questions}
+    return NotebookResult(**{**data, **told})
+
+
+def _question(data: Mapping[str, Any]) -> QuestionResult:
+    tests = tuple(TestResult(**{**test, "outcome": Outcome(test["outcome"])}) for test in data["tests"])
+    return QuestionResult(**{**data, "tests": tests})
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from autograder.errors import UsageError
@@ -43,7 +44,7 @@ def find_submissions(assignment: str, paths: Sequence[Path]) -> list[Submission]
                     f"There are two notebooks {min(twice)} of {submission.student}.",
                     "Grade them one by one, or put each into a folder STUDENT/ASSIGNMENT/.",
                 )
-            found[submission.student] = Submission(submission.student, {**files, **submission.files})
+            found[submission.student] = replace(submission, files={**files, **submission.files})
     return list(found.values())
 
 
@@ -76,7 +77,8 @@ def _student_of(assignment: str, notebook: Path) -> str:
 
 
 def _submission(student: str, notebooks: list[Path]) -> Submission:
-    return Submission(clean(student, 80), {clean(path.name, 255): _read(path) for path in notebooks})
+    files = {clean(path.name, 255): _read(path) for path in notebooks}
+    return Submission(clean(student, 80), files, notebooks[0].resolve().parent if notebooks else None)
 
 
 def _read(path: Path) -> bytes:

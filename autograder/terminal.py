@@ -17,13 +17,17 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from autograder.outcomes import NotebookResult, QuestionResult, Report, SubmissionResult
+    from autograder.records import Records
 
 MARKS = {Outcome.PASSED: ("✓", "green"), Outcome.FAILED: ("✗", "red"), Outcome.NOT_JUDGED: ("?", "yellow")}
 STATUS_STYLE = {Status.ABSENT: "dim", Status.GRADED: "green", Status.PARTLY: "yellow", Status.UNREADABLE: "red"}
 
 
 def watched(results: Iterable[SubmissionResult], total: int, console: Console) -> Iterator[SubmissionResult]:
-    """Pass results on while a bar shows how many there are; where there is no terminal, a line for each."""
+    """Pass results on while a bar shows how many of several there are; where there is no terminal, a line for each."""
+    if total < 2:
+        yield from results
+        return
     if not console.is_terminal:
         for number, result in enumerate(results, start=1):
             score = f"{result.score:g}/{result.max_score:g}"
@@ -93,6 +97,22 @@ def show_failures(submissions: Iterable[SubmissionResult], console: Console) -> 
     return bool(failed)
 
 
+def recorded(records: Records, unchanged: int) -> list[str]:
+    """What to say of what has been written."""
+    told = []
+    if unchanged:
+        told.append(f"{unchanged} had been graded before and nothing has changed; --force grades them again")
+    if records.gradebook:
+        told += records.gradebook.remarks
+        told.append(f"gradebook: {records.gradebook.url}")
+    else:
+        told.append(
+            "This course has no gradebook yet, so grades are kept as results only. "
+            f"To have one: nbgrader generate_assignment {records.results.assignment}, then grade again."
+        )
+    return told
+
+
 def _show_notebook(notebook: NotebookResult, console: Console) -> None:
     table = Table(title=f"{notebook.notebook}  (seed {notebook.seed})", title_justify="left", header_style="bold")
     table.add_column("question", no_wrap=True)
@@ -103,9 +123,8 @@ def _show_notebook(notebook: NotebookResult, console: Console) -> None:
         told = question.explanation
         found = Text()
         if told is None:
-            remarks = dict.fromkeys(test.remark for test in question.tests if test.remark)
-            found.append(_how(question.judged_with))
-            found.append("".join(f"\n{remark}" for remark in remarks), "dim")
+            found.append(question.how)
+            found.append("".join(f"\n{remark}" for remark in question.remarks), "dim")
         else:
             found.append(f"{told.title}\n", "dim")
             found.append(told.rationale or told.cause)
@@ -120,14 +139,6 @@ def _show_notebook(notebook: NotebookResult, console: Console) -> None:
 def _points(question: QuestionResult) -> str:
     extra = " extra" if question.extra_credit else ""
     return f"{question.points:g} / {question.max_points:g}{extra}"
-
-
-def _how(judged_with: str) -> str:
-    """That a question is right, and by what it was judged if not by the student's own functions."""
-    kind, _, lent = judged_with.partition(": ")
-    if lent:
-        return f"right, with {lent.replace(', ', ' and ')} lent to it"
-    return "right" if kind == "own" else "right for what the forward pass computes"
 
 
 def _first_thing(submission: SubmissionResult) -> str:

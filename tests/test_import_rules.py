@@ -22,8 +22,11 @@ LAYERS = (
     ("answers", "lending", "student"),
     ("calling", "misconceptions", "judging", "plugin"),
     ("course", "grading"),
-    ("batch", "submissions", "release", "terminal", "doctor"),
-    ("demo",),
+    ("batch", "submissions", "release", "terminal", "doctor", "results", "feedback"),
+    ("autograded",),
+    ("gradebook",),
+    ("records",),
+    ("sealed", "demo"),
     ("cli", "__main__"),
 )
 

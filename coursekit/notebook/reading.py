@@ -75,6 +75,8 @@ class Cell:
     source: str
     nbgrader: Mapping[str, Any]
     autograder: Mapping[str, Any]
+    id: str
+    attachments: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +279,9 @@ def _cell(number: int, raw: Any) -> Cell | Problem:
     if kind == "code" and (raw.get("language") or language or "python") != "python":
         kind = "raw"  # a code cell in another language is text to us
     text = source.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode("utf-8")
-    return Cell(number, kind, text, told["nbgrader"], told["autograder"])
+    attachments = raw.get("attachments")
+    attachments = attachments if isinstance(attachments, dict) else {}
+    return Cell(number, kind, text, told["nbgrader"], told["autograder"], str(raw.get("id", "")), attachments)
 
 
 def _too_long(length: int) -> str:

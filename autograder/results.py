@@ -1,0 +1,140 @@
+"""What was found about each submission of a course, kept as ``results/ASSIGNMENT/STUDENT.json``.
+
+Beside a result stands what it was made from, as a :class:`Fingerprint`: what was handed in, and what judged it. So a
+result is graded again when one of them has changed, and not before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import coursekit
+from autograder.course import HOME
+from autograder.errors import AutograderError
+from autograder.files import write_whole
+from autograder.outcomes import SCHEMA, SubmissionResult
+from coursekit.notebook import slice_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from autograder.course import AssignedNotebook, Assignment
+    from autograder.grading import Submission
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a result depends on besides points, each part as a digest."""
+
+    files: str
+    """The notebooks that were handed in."""
+    suites: Mapping[str, str]
+    """For each notebook its hidden suite, its known mistakes, and what these import."""
+    solutions: Mapping[str, str]
+    """For each notebook the code of its reference solution."""
+    kit: str
+    """The grader and the helper package."""
+
+
+class Fingerprints:
+    """Takes the fingerprints of the submissions of one assignment, as it stands now."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        self._judges: dict[str, Any] = {
+            "suites": {notebook.name: _suite(notebook) for notebook in assignment.notebooks},
+            "solutions": {notebook.name: _solution(notebook) for notebook in assignment.notebooks},
+            "kit": _kit(),
+        }
+
+    def of(self, submission: Submission) -> Fingerprint:
+        """What grading ``submission`` now would depend on."""
+        parts = (part for name in sorted(submission.files) for part in (name, submission.files[name]))
+        return Fingerprint(_digest(parts), **self._judges)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A result and what it was made from."""
+
+    result: SubmissionResult
+    fingerprint: Fingerprint
+
+
+class Results:
+    """The results of one assignment of a course."""
+
+    def __init__(self, course: Path, assignment: str) -> None:
+        self.assignment = assignment
+        self._folder = course / "results" / assignment
+
+    def all(self) -> tuple[SubmissionResult, ...]:
+        """The latest result of every student, by name. Raises AutograderError if one cannot be read."""
+        return tuple(kept.result for kept in self.kept())
+
+    def kept(self) -> Iterator[Kept]:
+        """Every result with its fingerprint, by student. Raises AutograderError if one cannot be read."""
+        for path in sorted(self._folder.glob("*.json")):
+            yield _read(path)
+
+    def of(self, student: str) -> Kept | None:
+        """The latest result of a student, if there is one. Raises AutograderError if it cannot be read."""
+        path = self._path(student)
+        return _read(path) if path.is_file() else None
+
+    def keep(self, kept: Kept) -> None:
+        """Write a result in the place of the student's former one."""
+        content: dict[str, Any] = {"schema": SCHEMA, "assignment": self.assignment, "kit": coursekit.__version__}
+        content |= {"fingerprint": asdict(kept.fingerprint), "submission": asdict(kept.result)}
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write_whole(self._path(kept.result.student), json.dumps(content, ensure_ascii=False) + "\n")
+
+    def _path(self, student: str) -> Path:
+        return self._folder / f"{student}.json"
+
+
+def _read(path: Path) -> Kept:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["schema"] != SCHEMA:
+            raise AutograderError(
+                f"{path} was written by another version of the grader.", "Remove it and grade that submission again."
+            )
+        return Kept(SubmissionResult.from_dict(content["submission"]), Fingerprint(**content["fingerprint"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise AutograderError(
+            f"{path} cannot be read: {error!r}.", "Remove it and grade that submission again."
+        ) from error
+
+
+def _suite(notebook: AssignedNotebook) -> str:
+    others = ("test_", "misconceptions_")
+    files = [
+        path
+        for path in sorted(notebook.suite.parent.glob("*.py"))
+        if not path.name.startswith(others) or path.stem.partition("_")[2] == notebook.name
+    ]
+    return _digest(part for path in files for part in (path.name, path.read_bytes()))
+
+
+def _solution(notebook: AssignedNotebook) -> str:
+    return _digest(statement.source for statement in slice_for(notebook.source.statements, notebook.names))
+
+
+@cache
+def _kit() -> str:
+    files = [path for name in ("autograder", "coursekit") for path in sorted((HOME / name).rglob("*.py"))]
+    machinery = [path for path in files if "suites" not in path.parts]
+    return _digest(part for path in machinery for part in (str(path.relative_to(HOME)), path.read_bytes()))
+
+
+def _digest(parts: Iterable[str | bytes]) -> str:
+    """Of each part by itself, so that what ends one and begins the next makes a difference."""
+    whole = hashlib.sha256()
+    for part in parts:
+        whole.update(hashlib.sha256(part.encode() if isinstance(part, str) else part).digest())
+    return whole.hexdigest()[:20]
