@@ -114,7 +114,7 @@ class SuiteRun:
     # ----------------------------------------------------------------------------------------------- hooks
 
     def pytest_configure(self, config: pytest.Config) -> None:
-        """Make the question marker known, and have tracebacks told in short: nobody reads them, and each takes 45 ms."""
+        """Make the question marker known, and tracebacks short: nobody reads them, and a long one takes 45 ms."""
         config.option.tbstyle = "native"
         config.addinivalue_line("markers", "question(name, weight): the graded function that the test is about")
 

@@ -22,7 +22,12 @@ LAYERS = (
     ("answers", "lending", "student"),
     ("calling", "misconceptions", "judging", "plugin"),
     ("course", "grading"),
+    ("parallel",),
     ("batch", "submissions", "release", "terminal", "doctor", "results", "feedback"),
+    ("audit.mutants", "audit.variants", "audit.session"),
+    ("audit.equivalents", "audit.checking"),
+    ("audit.auditing",),
+    ("audit.showing",),
     ("autograded",),
     ("gradebook",),
     ("records",),
@@ -84,6 +89,7 @@ def test_the_part_inside_the_sandbox_needs_the_standard_library_and_numpy_alone(
 def test_every_module_imports_from_its_own_layer_or_from_one_below():
     layer = {f"autograder.{name}": number for number, names in enumerate(LAYERS) for name in names}
     layer["autograder.sandbox"] = layer["autograder.sandbox.box"]
+    layer["autograder.audit"] = layer["autograder.audit.showing"]
     layer["autograder"] = 0
     for module, path in modules("autograder"):
         for name in imports(path, module):

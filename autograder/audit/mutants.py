@@ -1,7 +1,7 @@
 """Mutants: the reference solution with one small thing changed, made from its syntax tree.
 
 What is mutated is what students write: the lines between the solution's markers. A mutant is known by its question and
-by the text of the one statement that differs, before and after, so that it is recognised wherever that statement stands.
+by the text of the one statement that differs, before and after, wherever that statement stands.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import copy
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autograder.misconceptions import defining
 from autograder.release import BEGIN, END
@@ -115,7 +115,7 @@ class _Mutation:
         if isinstance(statement, ast.AugAssign):
             plain = ast.Assign([statement.target], statement.value)
             other = ast.AugAssign(statement.target, OPERATORS[type(statement.op)][0](), statement.value)
-            for body[index] in (ast.copy_location(plain, statement), other):  # noqa: B020
+            for body[index] in (ast.copy_location(plain, statement), other):
                 ast.fix_missing_locations(body[index])
                 yield was, _told(body[index])
             body[index] = statement
@@ -128,23 +128,9 @@ class _Mutation:
     # ------------------------------------------------------------------------------------- what an expression becomes
 
     def _changes(self, node: ast.expr) -> Iterator[ast.expr]:
+        if type(node) in CHANGES:
+            yield from CHANGES[type(node)](node)
         match node:
-            case ast.BinOp():
-                yield from _of_operation(node)
-            case ast.UnaryOp():
-                yield node.operand
-            case ast.Compare(left=left, ops=[op], comparators=right):
-                for other in COMPARISONS.get(type(op), ()):
-                    yield ast.Compare(left, [other()], right)
-            case ast.Call():
-                yield from _of_call(node)
-            case ast.Subscript():
-                yield from _of_subscript(node)
-            case ast.Tuple(elts=parts) | ast.List(elts=parts) if len(parts) > 1:
-                for swapped in _swapped(parts):
-                    yield type(node)(swapped, node.ctx)
-            case ast.Attribute(attr="T"):
-                yield node.value
             case ast.Attribute(value=ast.Name("self")) if node.attr in self._attributes:
                 for name in self._attributes:
                     yield ast.Attribute(node.value, name, node.ctx)
@@ -154,10 +140,6 @@ class _Mutation:
                         yield ast.Name(name, ast.Load())
             case ast.Constant():
                 yield from self._of_constant(node)
-            case ast.Slice():
-                for bound in ("lower", "upper"):
-                    if getattr(node, bound) is not None:
-                        yield _with(node, **{bound: None})
 
     def _of_constant(self, node: ast.Constant) -> Iterator[ast.expr]:
         value = node.value
@@ -216,6 +198,45 @@ def _of_subscript(node: ast.Subscript) -> Iterator[ast.expr]:
     if isinstance(node.slice, ast.Tuple):
         for swapped in _swapped(node.slice.elts):
             yield _with(node, slice=ast.Tuple(swapped, ast.Load()))
+
+
+def _of_row(node: ast.Tuple | ast.List) -> Iterator[ast.expr]:
+    for swapped in _swapped(node.elts):
+        yield type(node)(swapped, node.ctx)
+
+
+def _of_comparison(node: ast.Compare) -> Iterator[ast.expr]:
+    for other in COMPARISONS.get(type(node.ops[0]), ()):
+        yield ast.Compare(node.left, [other()], node.comparators)
+
+
+def _of_sign(node: ast.UnaryOp) -> Iterator[ast.expr]:
+    yield node.operand
+
+
+def _of_slice(node: ast.Slice) -> Iterator[ast.expr]:
+    for bound in ("lower", "upper"):
+        if getattr(node, bound) is not None:
+            yield _with(node, **{bound: None})
+
+
+def _of_transpose(node: ast.Attribute) -> Iterator[ast.expr]:
+    if node.attr == "T":
+        yield node.value
+
+
+CHANGES: dict[type[ast.expr], Callable[[Any], Iterator[ast.expr]]] = {
+    ast.BinOp: _of_operation,
+    ast.UnaryOp: _of_sign,
+    ast.Compare: _of_comparison,
+    ast.Call: _of_call,
+    ast.Subscript: _of_subscript,
+    ast.Slice: _of_slice,
+    ast.Attribute: _of_transpose,
+    ast.Tuple: _of_row,
+    ast.List: _of_row,
+}
+"""What becomes of an expression of each kind, whatever function it stands in."""
 
 
 def _with(node: ast.AST, **fields: object) -> ast.expr:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pytest
 
 from autograder.lending import Loan, needed_loan
 from autograder.outcomes import Outcome
@@ -19,6 +18,8 @@ from autograder.student import Student
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
+
+    import pytest
 
     from autograder.course import AssignedNotebook
     from autograder.outcomes import TestResult

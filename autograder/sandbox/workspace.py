@@ -117,8 +117,7 @@ class OpenBox(Workspace):
         results: list[Any | Raised] = []
 
         def perform() -> None:
-            for step in steps:
-                results.append(self.do(step))
+            results.extend(map(self.do, steps))  # as they come: those before one that raises are kept
 
         calls = sum(step.do == "call" for step in steps)
         failed = self._attempt(self.policy.call_seconds if calls <= 1 else self.policy.batch_seconds, perform)
