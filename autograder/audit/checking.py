@@ -68,7 +68,8 @@ def plan(assignment: Assignment, *, sample: int | None, seed: int, seeds: int) -
     tasks = [Task(part, assignment, seeds=(seed,)) for part in ("reference", "stub")]
     for assigned in assignment.notebooks:
         rounds = len(rounds_of(variants_of(assigned)))
-        shares = [("mutants", share, (seed,)) for share in _shares(chosen[assigned.name], CHUNK)]
+        shares: list[tuple[str, tuple[int, ...], tuple[int, ...]]] = []
+        shares += [("mutants", share, (seed,)) for share in _shares(chosen[assigned.name], CHUNK)]
         shares += [("mistakes", share, (seed,)) for share in _shares(range(len(assigned.misconceptions)), 5)]
         many = _shares(range(seed, seed + seeds), 10)
         shares += [("variants", (case,), share) for case in range(rounds) for share in many]

@@ -1,7 +1,7 @@
 """Mutants that are right too, listed with the reason in ``equivalent_NOTEBOOK.toml`` beside the suite.
 
     [[equivalent]]
-    question = "MaxGate"
+    question = "larger_of"
     was = "return max(x, y)"
     now = ["return max(y, x)"]
     because = "Of equal numbers it makes no difference which one is taken."

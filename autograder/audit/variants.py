@@ -66,4 +66,5 @@ def _statements(source: str, cell: int) -> list[Statement]:
 
 def _first_line(node: ast.stmt) -> int:
     """Where a statement begins, its decorators included."""
-    return min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", []))])
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(each.lineno for each in decorators)])

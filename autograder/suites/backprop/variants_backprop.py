@@ -642,7 +642,8 @@ class SigmoidGraph:
         )
 
     def backward(self, dout):
-        return self.g["times"].backward(self.g["exp"].backward(self.g["plus"].backward(self.g["over"].backward(dout))[0]))[0]
+        dpower = self.g["plus"].backward(self.g["over"].backward(dout))[0]
+        return self.g["times"].backward(self.g["exp"].backward(dpower))[0]
 """,
     ),
     Variant(
@@ -1334,7 +1335,8 @@ def numeric_gradient(f, x, step=1e-5):
         whole[n] = row
         return f(whole)
 
-    return np.array([numeric_gradient(lambda row, n=n: with_row(n, row), np.asarray(x[n]), step) for n in range(len(x))])
+    rows = [numeric_gradient(lambda row, n=n: with_row(n, row), np.asarray(x[n]), step) for n in range(len(x))]
+    return np.array(rows)
 """,
     ),
     Variant(

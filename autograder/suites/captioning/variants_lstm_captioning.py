@@ -616,11 +616,12 @@ class CaptioningRNN(CaptioningRNN):
 class CaptioningRNN(CaptioningRNN):
     def sample(self, features, max_length=30):
         embed, out, bias = (self.params[name] for name in ("W_embed", "W_vocab", "b_vocab"))
+        weights = [self.params[name] for name in ("Wx", "Wh", "b")]
         prev_h = np.dot(features, self.params["W_proj"]) + self.params["b_proj"]
         prev_c = np.zeros_like(prev_h)
         said = [np.array([self._start] * len(features))]
         while len(said) <= max_length:
-            prev_h, prev_c, _ = lstm_step_forward(embed[said[-1]], prev_h, prev_c, self.params["Wx"], self.params["Wh"], self.params["b"])
+            prev_h, prev_c, _ = lstm_step_forward(embed[said[-1]], prev_h, prev_c, *weights)
             said.append((prev_h @ out + bias).argmax(-1))
         return np.stack(said[1:], axis=1)
 """,

@@ -631,10 +631,11 @@ class CaptioningRNN(CaptioningRNN):
 class CaptioningRNN(CaptioningRNN):
     def sample(self, features, max_length=30):
         embed, out, bias = (self.params[name] for name in ("W_embed", "W_vocab", "b_vocab"))
+        weights = [self.params[name] for name in ("Wx", "Wh", "b")]
         prev_h = np.dot(features, self.params["W_proj"]) + self.params["b_proj"]
         said = [np.array([self._start] * len(features))]
         while len(said) <= max_length:
-            prev_h, _ = rnn_step_forward(embed[said[-1]], prev_h, self.params["Wx"], self.params["Wh"], self.params["b"])
+            prev_h, _ = rnn_step_forward(embed[said[-1]], prev_h, *weights)
             said.append((prev_h @ out + bias).argmax(-1))
         return np.stack(said[1:], axis=1)
 """,
