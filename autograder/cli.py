@@ -133,7 +133,9 @@ def audit(assignment: str, sample: int | None, seeds: int, seed: int | None, job
         seed=seed,
         seeds=seeds,
         jobs=jobs,
-        watch=lambda shares, total: counted(shares, total, console, "auditing", lambda share: share[0].question),
+        watch=lambda shares, total: counted(
+            shares, total, console, "auditing", lambda share: share[0].question if share else ""
+        ),
     )
     show_audit(found, assigned, console)
     if found.problems:

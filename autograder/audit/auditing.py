@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from autograder.audit.checking import Finding, check, mutants_in, plan
@@ -11,7 +11,7 @@ from autograder.audit.equivalents import equivalents_of
 from autograder.parallel import in_parallel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from autograder.course import Assignment
 
@@ -25,7 +25,7 @@ class Audit:
 
     assignment: str
     seed: int
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Finding]
 
     @property
     def problems(self) -> list[Finding]:
@@ -63,26 +63,29 @@ def audit(
     """
     seed = secrets.randbits(32) if seed is None else seed
     tasks = plan(assignment, sample=sample, seed=seed, seeds=seeds)
-    listed = {assigned.name: equivalents_of(assigned) for assigned in assignment.notebooks}
-    found = Audit(assignment.name, seed)
-    for share in watch(in_parallel(check, tasks, jobs), len(tasks)):
-        found.findings += share
-    survivors = {(each.notebook, each.mutant) for each in found.findings if each.mutant and each.problem}
-    caught = {(each.notebook, each.mutant) for each in found.findings if each.mutant and not each.problem}
-    found.findings = [
-        replace(each, part=EQUIVALENT, problem="")
-        if each.mutant in listed.get(each.notebook, {}) and each.problem
-        else each
-        for each in found.findings
-    ]
+    found = [finding for share in watch(in_parallel(check, tasks, jobs), len(tasks)) for finding in share]
+    return Audit(assignment.name, seed, settled(assignment, found))
+
+
+def settled(assignment: Assignment, found: Sequence[Finding]) -> list[Finding]:
+    """The findings when the listed equivalent mutants are taken into account: a survivor that is listed is no problem.
+
+    A listed one that is not there any more is, and so is one that the suite fails.
+    """
+    findings = []
     for assigned in assignment.notebooks:
+        listed = equivalents_of(assigned)
+        own = [each for each in found if each.notebook == assigned.name]
+        survivors = {each.mutant for each in own if each.problem}
+        caught = {each.mutant for each in own if not each.problem} - survivors
+        findings += [
+            replace(each, part=EQUIVALENT, problem="") if each.problem and each.mutant in listed else each
+            for each in own
+        ]
         exist = {mutant for mutant, _ in mutants_in(assigned)}
-        for mutant in listed[assigned.name]:
-            if mutant not in exist:
-                problem = "is listed as equivalent, but there is no such mutant any more"
-            elif (assigned.name, mutant) in caught - survivors:
-                problem = "is listed as equivalent, but the suite fails it"
-            else:
-                continue
-            found.findings.append(Finding("mutants", assigned.name, mutant.question, str(mutant), problem))
-    return found
+        for mutant in listed:
+            problem = "" if mutant in exist else "is listed as equivalent, but there is no such mutant any more"
+            problem = "is listed as equivalent, but the suite fails it" if mutant in caught else problem
+            if problem:
+                findings.append(Finding("mutants", assigned.name, mutant.question, str(mutant), problem))
+    return [each for each in found if not each.notebook] + findings

@@ -92,7 +92,7 @@ def check(task: Task) -> list[Finding]:
     beside = {each.path.name: each.source.bare() for each in task.assignment.notebooks if each.name != task.notebook}
     work = {"mutants": _check_mutants, "mistakes": _check_mistakes, "variants": _check_variants}[task.part]
     errors = Session.hold(assigned, beside, lambda session: found.extend(work(session, task)))
-    return found or [Finding(task.part, task.notebook, "", "the suite", problem) for problem in errors]
+    return found + [Finding(task.part, task.notebook, "", "the suite", problem) for problem in errors]
 
 
 _KEPT: list[AssignedNotebook] = []

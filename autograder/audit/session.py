@@ -56,12 +56,13 @@ class Session(SuiteRun):
     work: Callable[[Session], None] = lambda _: None
     beside: Mapping[str, bytes] = field(default_factory=dict)
     _items: list[pytest.Item] = field(default_factory=list)
+    _raised: Exception | None = None
 
     @classmethod
     def hold(
         cls, assigned: AssignedNotebook, beside: Mapping[str, bytes], work: Callable[[Session], None]
     ) -> list[str]:
-        """Run ``work`` within a session; returns the errors of a suite that cannot be used at all.
+        """Run ``work`` within a session; returns the errors of a suite that cannot be used.
 
         Raises:
             AutograderError: the reference does not work.
@@ -69,7 +70,9 @@ class Session(SuiteRun):
         nobody: Any = None
         session = cls(assigned, nobody, 0, work=work, beside=beside)
         session.run()
-        return [error for error in session.errors if "has no test for" not in error or not session._items]
+        if session._raised is not None:
+            raise session._raised
+        return session.errors
 
     def examine(  # noqa: D417 - the others are those of SuiteRun
         self,
@@ -125,10 +128,14 @@ class Session(SuiteRun):
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """In place of running each test once."""
         self._items = session.items
-        if not session.testsfailed:
+        if self.errors or not self._items:  # a suite that could not be read is empty the next time
+            return True
+        try:
             self.work(self)
+        except Exception as error:  # noqa: BLE001 - for :meth:`hold` to raise, outside of pytest
+            self._raised = error
         self.errors = []
-        self.results = {name: [] for name in self.assigned.names}
+        self.results = {item.stash[QUESTION][0]: [] for item in self._items}
         return True
 
     def _all_passed(self) -> bool:

@@ -42,8 +42,8 @@ def show_audit(audit: Audit, assignment: Assignment, console: Console) -> None:
     console.print(table)
     for problem in audit.problems:
         where = ", ".join(filter(None, (problem.notebook, problem.question)))
-        console.print(Text(f"✗ {problem.part}, {where}: {problem.name}", "red"))
-        console.print(Text(f"    {problem.problem}"))
+        console.print(Text(f"✗ {problem.part}, {where}: {problem.name}", "red"), soft_wrap=True)
+        console.print(Text(f"    {problem.problem}"), soft_wrap=True)
     console.print(Text(_summary(audit), "bold"))
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Workspace:
-    """A notebook's namespace in this process; what its code raises is raised.
+    """A notebook's namespace in this process; what its code raises is raised, what it prints goes nowhere.
 
     Args:
         lender: what its stand-ins ask.
@@ -52,7 +52,9 @@ class Workspace:
         """Do one step and return its result, with a handle for each thing that stays here."""
         encoder = Encoder(self._budget(), self._notebook.keep, by_value=1)
         target, args, kwargs = self._found((step.target, step.args, step.kwargs or {}))
-        return self._copied(encoder, self._notebook.perform(encoder, step.do, target, step.name, args, kwargs))
+        with contextlib.redirect_stdout(_Nowhere()), contextlib.redirect_stderr(_Nowhere()):
+            tree = self._notebook.perform(encoder, step.do, target, step.name, args, kwargs)
+        return self._copied(encoder, tree)
 
     def find(self, handle: Handle) -> Any:
         """What a handle stands for."""
@@ -93,7 +95,7 @@ class OpenBox(Workspace):
     """Answers like a :class:`autograder.sandbox.box.Box`, in this process: for code of our own, however wrong.
 
     An endless loop is ended by the same limits, counted in processor time. Only the main thread can use it, since it is
-    there that signals arrive. What the code prints or warns of goes nowhere.
+    there that signals arrive. What the code warns of goes nowhere.
     """
 
     def __init__(self, policy: Policy = POLICY) -> None:
@@ -131,7 +133,7 @@ class OpenBox(Workspace):
 
     def _attempt(self, seconds: float, act: Callable[[], None]) -> Raised | None:
         try:
-            with _within(seconds), _quiet():
+            with _within(seconds), warnings.catch_warnings(action="ignore"):
                 act()
         except _Overdue:
             self.close()
@@ -187,13 +189,3 @@ class _Nowhere(io.TextIOBase):
     def write(self, text: str) -> int:
         """Take it."""
         return len(text)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    with (
-        contextlib.redirect_stdout(_Nowhere()),
-        contextlib.redirect_stderr(_Nowhere()),
-        warnings.catch_warnings(action="ignore"),
-    ):
-        yield
