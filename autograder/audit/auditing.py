@@ -83,9 +83,13 @@ def settled(assignment: Assignment, found: Sequence[Finding]) -> list[Finding]:
             for each in own
         ]
         exist = {mutant for mutant, _ in mutants_in(assigned)}
-        for mutant in listed:
+        for mutant, equivalent in listed.items():
             problem = "" if mutant in exist else "is listed as equivalent, but there is no such mutant any more"
-            problem = "is listed as equivalent, but the suite fails it" if mutant in caught else problem
+            problem = (
+                "is listed as equivalent, but the suite fails it"
+                if mutant in caught and not equivalent.depends_on_seed
+                else problem
+            )
             if problem:
                 findings.append(Finding("mutants", assigned.name, mutant.question, str(mutant), problem))
     return [each for each in found if not each.notebook] + findings

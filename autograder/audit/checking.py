@@ -223,10 +223,10 @@ def _stem(question: str) -> str:
 
 
 def rounds_of(variants: Iterable[Variant]) -> list[list[Variant]]:
-    """The variants in as few notebooks as possible, none of which writes a question twice."""
-    rounds: list[list[Variant]] = []
+    """The variants in as few notebooks as possible, none of which writes a question twice; first one without any."""
+    rounds: list[list[Variant]] = [[]]
     for variant in variants:
-        for taken in rounds:
+        for taken in rounds[1:]:
             if not any(set(variant.questions) & set(other.questions) for other in taken):
                 taken.append(variant)
                 break
@@ -244,6 +244,11 @@ def _check_variants(session: Session, task: Task) -> Iterator[Finding]:
             verdicts = session.examine(statements, session.assigned.names, seed)
             lost = {name: verdicts.told(name) for name in session.assigned.names if not verdicts.full(name)}
             others = lost.keys() - {question for variant in variants for question in variant.questions}
+            if not variants:
+                yield from (
+                    Finding("reference", task.notebook, name, f"seed {seed}", lost.get(name, ""))
+                    for name in session.assigned.names
+                )
             for variant in variants:
                 told = next((f"{name}: {lost[name]}" for name in (*variant.questions, *others) if name in lost), "")
                 problem = f"loses points with seed {seed}: {told}" if told else ""
