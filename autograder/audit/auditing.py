@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from autograder.audit.checking import Finding, check, mutants_in, plan
+from autograder.audit.checking import SURVIVES, Finding, check, mutants_in, plan
 from autograder.audit.equivalents import equivalents_of
 from autograder.parallel import in_parallel
 
@@ -72,24 +72,21 @@ def settled(assignment: Assignment, found: Sequence[Finding]) -> list[Finding]:
 
     A listed one that is not there any more is, and so is one that the suite fails.
     """
-    findings = []
+    findings = [each for each in found if not each.notebook]
     for assigned in assignment.notebooks:
         listed = equivalents_of(assigned)
         own = [each for each in found if each.notebook == assigned.name]
-        survivors = {each.mutant for each in own if each.problem}
-        caught = {each.mutant for each in own if not each.problem} - survivors
-        findings += [
-            replace(each, part=EQUIVALENT, problem="") if each.problem and each.mutant in listed else each
-            for each in own
-        ]
+        known = {each for each in own if each.problem.startswith(SURVIVES) and each.mutant in listed}
+        findings += [replace(each, part=EQUIVALENT, problem="") if each in known else each for each in own]
+        caught = {each.mutant for each in own} - {each.mutant for each in own if each.problem}
         exist = {mutant for mutant, _ in mutants_in(assigned)}
         for mutant, equivalent in listed.items():
-            problem = "" if mutant in exist else "is listed as equivalent, but there is no such mutant any more"
-            problem = (
-                "is listed as equivalent, but the suite fails it"
-                if mutant in caught and not equivalent.depends_on_seed
-                else problem
-            )
-            if problem:
-                findings.append(Finding("mutants", assigned.name, mutant.question, str(mutant), problem))
-    return [each for each in found if not each.notebook] + findings
+            if mutant not in exist:
+                problem = "there is no such mutant any more"
+            elif mutant in caught and not equivalent.depends_on_seed:
+                problem = "the suite fails it"
+            else:
+                continue
+            told = f"is listed as equivalent, but {problem}"
+            findings.append(Finding("mutants", assigned.name, mutant.question, str(mutant), told))
+    return findings

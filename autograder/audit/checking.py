@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from autograder.course import AssignedNotebook, Assignment
     from coursekit.notebook import Statement
 
+SURVIVES = "gets full marks"
+"""What is wrong with a mutant that no test fails."""
 CHUNK = 25
 """How many mutants one session examines: enough to make up for its start, few enough to see how far it is."""
 
@@ -153,7 +155,7 @@ def _survives(session: Session, question: str, statements: Sequence[Statement], 
         for name in built_on(session.assigned, question)
         if not session.examine(statements, [name], seed, hasty=True).full(name)
     ]
-    return f"gets full marks; only {', '.join(others)} would notice" if others else "gets full marks"
+    return f"{SURVIVES}; only {', '.join(others)} would notice" if others else SURVIVES
 
 
 def _all_full(session: Session, statements: Sequence[Statement], questions: Sequence[str], seed: int) -> bool:
@@ -194,7 +196,7 @@ def mistake_problem(session: Session, case: int, seed: int) -> str:
     if verdicts.errors:
         return verdicts.told(known.question)
     if verdicts.full(known.question):
-        return "gets full marks"
+        return SURVIVES
     names = {test.misconception for test in verdicts.results[known.question]} - {""}
     if known.name not in names:
         instead = f"but as {', '.join(sorted(names))}" if names else f"but said to be: {verdicts.told(known.question)}"
