@@ -11,7 +11,7 @@ done
 
 if [ -z "$python" ] || ! "$python" -c 'import h5py, imageio, numpy, tqdm'; then
     printf '%s\n' "get_datasets: there is no Python with the packages of the course${python:+ ('$python' lacks some)}." \
-        "              Set them up with 'make setup', or with 'python3 -m pip install .', and try again." >&2
+        "              Set them up as README.md says, and try again." >&2
     exit 1
 fi
 exec "$python" -m coursekit.get_datasets "$@"

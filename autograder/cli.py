@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.text import Text
 
 import coursekit
-from autograder.errors import AutograderError
-from autograder.files import must_be_writable, write_whole
+from autograder.errors import AutograderError, UsageError
+from autograder.files import in_reports, must_be_writable, write_whole
 
 
 class Commands(click.Group):
@@ -104,12 +104,51 @@ def grade(
 @main.command()
 @click.argument("assignment")
 def release(assignment: str) -> None:
-    """Make assignments/ASSIGNMENT from source/ASSIGNMENT with nbgrader, and check that it gives nothing away."""
+    """Make assignments/ASSIGNMENT from source/ASSIGNMENT with nbgrader, and bundles/ASSIGNMENT.zip for students.
+
+    Neither is put in place if it gives a solution or anything else that is hidden away.
+    """
     from autograder.course import course_folder, load_assignment
     from autograder.release import release as make_release
 
-    folder = make_release(load_assignment(assignment), course_folder())
-    Console().print(f"released: {folder}", markup=False, highlight=False)
+    released = make_release(load_assignment(assignment), course_folder())
+    for path in (released.folder, released.bundle):
+        Console().print(f"released: {path}", markup=False, highlight=False)
+
+
+@main.command()
+@click.argument("assignment")
+@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="By default reports/ASSIGNMENT.html.")
+def report(assignment: str, to: Path | None) -> None:
+    """Write a dashboard of what was graded, and beside it a page for each student, to be sent to them."""
+    from autograder.course import course_folder, load_assignment
+    from autograder.outcomes import Report
+    from autograder.reporting import write_pages
+    from autograder.results import Results
+
+    course = course_folder()
+    results = Results(course, load_assignment(assignment, course).name).all()
+    if not results:
+        raise UsageError(f"Nothing of {assignment} has been graded yet.", f"Grade first: autograder grade {assignment}")
+    to = to or in_reports(course, f"{assignment}.html")
+    write_pages(Report(assignment, results), to, Console())
+    told = f"dashboard: {to}\npages of students: {to.with_suffix('')}/"
+    Console().print(told, markup=False, highlight=False, soft_wrap=True)
+
+
+@main.command()
+@click.argument("assignment")
+@click.option("--format", "kind", type=click.Choice(["canvas", "moodle", "csv"]), default="csv", show_default=True)
+@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="By default reports/ASSIGNMENT-FORMAT.csv.")
+def export(assignment: str, kind: str, to: Path | None) -> None:
+    """Write the grades in the gradebook as Canvas or Moodle imports them, or as plain CSV."""
+    from autograder.course import course_folder
+    from autograder.exporters import export as write_grades
+
+    course = course_folder()
+    to = to or in_reports(course, f"{assignment}-{kind}.csv")
+    write_grades(course, assignment, kind, to)
+    Console().print(f"grades: {to}", markup=False, highlight=False, soft_wrap=True)
 
 
 @main.command()
@@ -134,7 +173,7 @@ def audit(assignment: str, sample: int | None, seeds: int, seed: int | None, job
         seeds=seeds,
         jobs=jobs,
         watch=lambda shares, total: counted(
-            shares, total, console, "auditing", lambda share: share[0].question if share else ""
+            shares, total, console, "auditing", lambda share: share[0].question if share else "leaks"
         ),
     )
     show_audit(found, assigned, console)

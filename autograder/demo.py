@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from autograder.batch import grade_all
 from autograder.course import assignment_names, course_folder, load_assignment
 from autograder.files import write_whole
+from autograder.leaks import BEGIN
 from autograder.outcomes import Report
-from autograder.release import BEGIN, release
+from autograder.release import release
+from autograder.reporting import write_pages
 from autograder.submissions import find_submissions
 from autograder.terminal import show_class, show_failures, watched
 
@@ -39,10 +41,11 @@ def run_demo(folder: Path, console: Console) -> bool:
     sound = True
     for name in assignment_names(course):
         assignment = load_assignment(name, course)
-        released = release(assignment, course, folder / "assignments")
-        console.print(f"released {name}: {released}", markup=False, highlight=False)
+        released = release(assignment, course, folder)
+        for path in (released.folder, released.bundle):
+            console.print(f"released {name}: {path}", markup=False, highlight=False)
         submitted = folder / "submitted"
-        make_class(assignment, released, submitted)
+        make_class(assignment, released.folder, submitted)
         submissions = find_submissions(name, [submitted])
         results = watched(grade_all(assignment, submissions), len(submissions), console)
         found = {result.student: result for result in results}
@@ -50,7 +53,9 @@ def run_demo(folder: Path, console: Console) -> bool:
         show_class(report.submissions, console)
         path = folder / f"{name}.json"
         write_whole(path, report.to_json())
-        console.print(f"report: {path}", markup=False, highlight=False)
+        page = folder / f"{name}.html"
+        write_pages(report, page, console)
+        console.print(f"report: {path}\ndashboard: {page}", markup=False, highlight=False)
         sound = not show_failures(report.submissions, console) and sound
     return sound
 

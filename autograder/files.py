@@ -23,6 +23,16 @@ def must_be_writable(path: Path) -> None:
         raise UsageError(f"{str(path)[:80]} cannot be written: {error.strerror}.") from error
 
 
+def in_reports(course: Path, name: str) -> Path:
+    """Where a course keeps what is written about it: a file in ``reports/``, which is made if it is not there."""
+    folder = course / "reports"
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise AutograderError(f"{folder} cannot be made: {error.strerror or error}.") from error
+    return folder / name
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write ``text`` to a temporary file beside ``path``, then give it that name.
 

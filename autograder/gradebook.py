@@ -19,7 +19,15 @@ from nbformat import from_dict
 from nbgrader.api import Gradebook, InvalidEntry, MissingEntry
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties
-from nbgrader.utils import compute_checksum, determine_grade, find_all_files, is_grade, is_solution, is_task
+from nbgrader.utils import (
+    compute_checksum,
+    determine_grade,
+    find_all_files,
+    is_grade,
+    is_solution,
+    is_task,
+    parse_utc,
+)
 from sqlalchemy.exc import IntegrityError, OperationalError, SAWarning
 
 from autograder.autograded import rebuilt, released_notebook, shown, with_results
@@ -33,9 +41,6 @@ if TYPE_CHECKING:
     from autograder.course import AssignedNotebook, Assignment
     from autograder.grading import Submission
     from autograder.outcomes import QuestionResult, SubmissionResult
-
-# The way in which nbgrader adds a submission is right, but not to the taste of newer versions of SQLAlchemy.
-warnings.filterwarnings("ignore", "Object of type .* not in session", SAWarning)
 
 TRIES = 5
 """How often a transaction is begun again that another grader has come in the way of."""
@@ -149,7 +154,9 @@ class CourseGradebook:
         book.update_or_create_student(submission.student)
         timestamp = self._timestamp(submission)
         told = {"timestamp": timestamp} if timestamp else {}
-        entry = book.update_or_create_submission(self._assignment.name, submission.student, **told)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SAWarning)  # newer versions of SQLAlchemy find fault with nbgrader's way
+            entry = book.update_or_create_submission(self._assignment.name, submission.student, **told)
         entries = {each.name: each for each in entry.notebooks}
         for assigned in self._assignment.notebooks:
             grades = {self._cells[grade.cell_id]: grade for grade in entries[assigned.name].grades}
@@ -179,12 +186,15 @@ class CourseGradebook:
                 notebook.late_submission_penalty = penalties._check_late_penalty(notebook, penalty)  # noqa: SLF001
 
     def _timestamp(self, submission: Submission) -> Any:
+        """When it was handed in, as nbgrader's ``collect`` has written; None if that is not known."""
+        assert submission.folder is not None
         try:
-            return self._directory.get_existing_timestamp(str(submission.folder))
-        except (ValueError, OverflowError):  # of a file that somebody has written into
-            self.remarks.append(
-                f"{submission.student}: timestamp.txt says no time, so it is not known whether it is late"
-            )
+            told = (submission.folder / "timestamp.txt").read_text(encoding="utf-8").strip()
+            return parse_utc(told) if told else None
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, OverflowError):  # somebody has written into it
+            self.remarks.append(f"{submission.student}: timestamp.txt holds no time, so it is not taken for late")
             return None
 
     # --------------------------------------------------------------------------------------------- the files

@@ -222,8 +222,8 @@ def _question(question: Question, run: SuiteRun | None) -> QuestionResult:
 
 
 def _unreadable(assigned: AssignedNotebook, seed: int, problem: NotebookUnreadable) -> NotebookResult:
-    told = {"cause": problem.message, "hint": problem.fix}
-    test = TestResult("read", "The notebook can be read.", 1.0, Outcome.NOT_JUDGED, **told)
+    title, outcome = "The notebook can be read.", Outcome.NOT_JUDGED
+    test = TestResult("read", title, 1.0, outcome, cause=problem.message, hint=problem.fix)
     questions = tuple(QuestionResult(q.name, 0.0, q.points, q.extra_credit, "own", (test,)) for q in assigned.questions)
     if assigned.extra_credit and isinstance(problem, NotHandedIn):
         return NotebookResult(assigned.name, Status.ABSENT, seed, (), questions)

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from autograder.calling import Model, entry, losses, shown
+from autograder.error_maps import error_map
 from autograder.verdicts import Failure, NotJudged
 from coursekit.gradcheck import FLOOR, LIMITS, STEP, compare, directional_derivatives, numeric_gradients
 
@@ -271,10 +272,11 @@ class Judge:
             if comparison.remark:
                 self.remarks.append(comparison.remark)
             return
+        where = error_map(comparison, yours, expected)
         known = self.mistakes.recognise(self.question, yours, expected, run) if run else None
         if known is None:
-            raise Failure(str(comparison))
-        raise Failure(f"{comparison}\n  this is what you get when {known.explanation}", known.hint, known.name)
+            raise Failure(str(comparison), error_map=where)
+        raise Failure(f"{comparison}\n  this is what you get when {known.explanation}", known.hint, known.name, where)
 
 
 def _compare_responses(

@@ -41,6 +41,22 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True)
+class ErrorMap:
+    """Where an array is wrong, entry by entry or block by block, and by how much.
+
+    Each character of ``rows`` stands for one entry, or for the worst of a block of them: "." is right; a digit d is an
+    error of 10^d times the limit or more, 9 also of any larger one; "x" is wrong without a size, a whole number that
+    differs or no finite number. The limit for one entry is that by which all entries could be off and the array pass.
+    """
+
+    array: str
+    """What it is called."""
+    shape: tuple[int, ...]
+    """Its shape. Rows and columns are its last two axes, as numpy prints it; the worst of all others is shown."""
+    rows: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class TestResult:
     """One hidden test. ``title`` is the line that the student reads."""
 
@@ -58,6 +74,8 @@ class TestResult:
     """The name of the known mistake whose output theirs equals."""
     remark: str = ""
     """What works but could be better; it costs nothing."""
+    error_map: ErrorMap | None = None
+    """If it is an array that is wrong: where."""
 
 
 @dataclass(frozen=True)
@@ -158,8 +176,13 @@ def _notebook(data: Mapping[str, Any]) -> NotebookResult:
 
 
 def _question(data: Mapping[str, Any]) -> QuestionResult:
-    tests = tuple(TestResult(**{**test, "outcome": Outcome(test["outcome"])}) for test in data["tests"])
-    return QuestionResult(**{**data, "tests": tests})
+    return QuestionResult(**{**data, "tests": tuple(map(_test, data["tests"]))})
+
+
+def _test(data: Mapping[str, Any]) -> TestResult:
+    told = data.get("error_map")
+    error_map = ErrorMap(told["array"], tuple(told["shape"]), tuple(told["rows"])) if told else None
+    return TestResult(**{**data, "outcome": Outcome(data["outcome"]), "error_map": error_map})
 
 
 @dataclass(frozen=True)

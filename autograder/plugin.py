@@ -170,8 +170,8 @@ class SuiteRun:
         if isinstance(error, CallFailed) and not _concerns(question, error.function):
             return {"outcome": Outcome.NOT_JUDGED, "cause": f"{error.function} has to work first. {error.rationale}"}
         if isinstance(error, Failure):
-            told = {"rationale": error.rationale, "hint": error.hint, "misconception": error.misconception}
-            return {"outcome": Outcome.FAILED, **told}
+            told = ("rationale", "hint", "misconception", "error_map")
+            return {"outcome": Outcome.FAILED, **{name: getattr(error, name) for name in told}}
         if isinstance(error, NotJudged):
             return {"outcome": Outcome.NOT_JUDGED, "cause": error.cause}
         if isinstance(error, AssertionError):

@@ -8,62 +8,96 @@ import shutil
 import sys
 import tempfile
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autograder.bundle import fill_bundle, zip_folder
+from autograder.course import course_config
 from autograder.errors import ReleaseError
-from coursekit.notebook import read_notebook
+from autograder.leaks import BEGIN, END, find_leaks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from autograder.course import Assignment
-    from coursekit.notebook import Notebook
 
-BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
-TELLING = 8
-"""Characters that a line must have, without white space, to tell anything: a lone bracket or ``return`` does not."""
+SHOWN = 20
+"""Leaks that a message lists."""
 
 
-def release(assignment: Assignment, course: Path, into: Path | None = None) -> Path:
-    """Generate the student version of an assignment; returns its folder, ``assignments/NAME``.
+@dataclass(frozen=True)
+class Released:
+    """What was put in place: the folder that students are shown, and the zip file that they get."""
 
-    It is made aside, checked, and only then put in place of the former one.
+    folder: Path
+    bundle: Path
+
+
+def release(assignment: Assignment, course: Path, into: Path | None = None) -> Released:
+    """Generate the student version of an assignment: ``assignments/NAME/`` and ``bundles/NAME.zip``.
+
+    Both are made aside, checked, and only then put in place of the former ones. Like nbgrader's own command, this makes
+    the assignment known to the course's gradebook.
 
     Args:
         assignment: what to release.
         course: the course folder, with ``nbgrader_config.py``.
-        into: where releases go; by default the course's ``assignments/``.
+        into: the folder with ``assignments/`` and ``bundles/``; by default the course.
 
     Raises:
         ReleaseError: nbgrader could not generate it, or it would give a solution away.
     """
-    releases = into or course / "assignments"
-    releases.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".release-", dir=releases) as scratch:
-        made = _generate(assignment.name, course, Path(scratch))
-        leaks = [leak for notebook in assignment.notebooks for leak in _leaks(notebook.source, made)]
+    place = into or course
+    target = Released(place / "assignments" / assignment.name, place / "bundles" / f"{assignment.name}.zip")
+    for folder in (target.folder.parent, target.bundle.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".release-", dir=place) as scratch:
+        aside = f"sqlite:///{Path(scratch).resolve() / 'gradebook.db'}"
+        made = _generate(assignment.name, course, Path(scratch) / "generated", aside)
+        bundle = Path(scratch) / "bundle" / assignment.name
+        fill_bundle(assignment, made, bundle)
+        leaks = find_leaks(assignment, bundle)
         if leaks:
+            listed = [str(leak) for leak in leaks[:SHOWN]]
+            more = [f"and {len(leaks) - SHOWN} more"] if len(leaks) > SHOWN else []
             raise ReleaseError(
-                f"The release of {assignment.name} would give away:\n  " + "\n  ".join(leaks),
-                f"Put what students should not see between {BEGIN} and {END} in the source notebook.",
+                f"The release of {assignment.name} would give away:\n  " + "\n  ".join(listed + more),
+                f"In the source notebook, put what students should not see between {BEGIN} and {END}, and write "
+                "# given behind a line of a solution that you tell them on purpose. A module that answers a question "
+                "is left out when neither a notebook of the assignment imports it nor a module that one imports.",
             )
-        target = releases / assignment.name
-        if target.exists():
-            target.rename(Path(scratch) / "former")
-        made.rename(target)
+        if into is None:
+            _generate(assignment.name, course, Path(scratch) / "known", gradebook=None)
+        zipped = Path(scratch) / target.bundle.name
+        zip_folder(bundle, zipped)
+        former = Path(scratch) / "former"
+        if target.folder.exists():
+            target.folder.rename(former)
+        try:
+            made.rename(target.folder)
+            zipped.replace(target.bundle)
+        except OSError:  # both or none
+            if target.folder.exists():
+                target.folder.rename(Path(scratch) / "refused")
+            if former.exists():
+                former.rename(target.folder)
+            raise
     return target
 
 
-def _generate(name: str, course: Path, scratch: Path) -> Path:
-    """Run nbgrader's own generation, with the course's configuration, into a folder of ours."""
-    from nbgrader.apps import NbGraderAPI
-    from traitlets.config import PyFileConfigLoader
+def _generate(name: str, course: Path, scratch: Path, gradebook: str | None) -> Path:
+    """Run nbgrader's own generation, with the course's configuration, into a folder of ours.
 
-    config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
-    config.CourseDirectory.root = str(course)
+    It makes the assignment known to ``gradebook``, by default the course's.
+    """
+    from nbgrader.apps import NbGraderAPI  # here, since it takes a second
+
+    scratch.mkdir()
+    config = course_config(course)
     config.CourseDirectory.release_directory = os.path.relpath(scratch, course)
-    config.CourseDirectory.db_url = f"sqlite:///{scratch.resolve() / 'gradebook.db'}"
+    if gradebook:
+        config.CourseDirectory.db_url = gradebook
     with _programs_of_this_environment():
         result = NbGraderAPI(config=config).generate_assignment(name, force=True, create=True)
     if not result["success"]:
@@ -89,30 +123,3 @@ def _cause(log: str) -> str:
     """What nbgrader's log names as the error: of all its tracebacks, the last line of the first."""
     named = re.findall(r"^\s*([\w.]*(?:Error|Exception): .+)$", log, re.MULTILINE)
     return named[0] if named else log.strip()[-500:] or "it did not say why"
-
-
-def _leaks(source: Notebook, made: Path) -> Iterator[str]:
-    """Each line of a solution that the release still shows."""
-    secret = set(_solution_lines(source))
-    path = made / f"{source.name}.ipynb"
-    released = read_notebook(path.read_bytes(), source.name)
-    for cell in released.cells:
-        for number, line in enumerate(cell.source.splitlines(), start=1):
-            if BEGIN in line or _bare(line) in secret:
-                yield f"{path.name}, cell {cell.number}, line {number}: {line.strip()}"
-
-
-def _solution_lines(source: Notebook) -> Iterator[str]:
-    """The lines between the markers, and those of cells that are answers as a whole."""
-    for cell in source.cells:
-        within = bool(cell.nbgrader.get("solution")) and BEGIN not in cell.source
-        for line in cell.source.splitlines():
-            if BEGIN in line or END in line:
-                within = BEGIN in line
-            elif within and len(_bare(line)) >= TELLING:
-                yield _bare(line)
-
-
-def _bare(line: str) -> str:
-    """A line without white space, so that formatting does not hide it."""
-    return "".join(line.split())

@@ -9,6 +9,7 @@ by nbgrader. All else is nbgrader's own: the gradebook, late penalties, manual g
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +20,7 @@ from nbformat import from_dict
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import find_all_files
+from sqlalchemy.exc import SAWarning
 
 from autograder.autograded import rebuilt, released_notebook, shown, with_results
 from autograder.course import load_assignment
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from autograder.outcomes import NotebookResult, SubmissionResult
     from coursekit.errors import NotebookUnreadable
     from coursekit.notebook import Notebook
+
+# What newer versions of SQLAlchemy say of the way in which nbgrader adds a submission is nothing to an instructor.
+warnings.filterwarnings("ignore", "Object of type .* not in session", SAWarning)
 
 
 class _Graded(NamedTuple):

@@ -8,19 +8,27 @@ Verdict
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from autograder.outcomes import ErrorMap
+
 
 class Verdict(Exception):
     """A hidden test's result other than "passed"."""
 
 
 class Failure(Verdict):
-    """The student's answer is wrong: ``rationale`` says what, ``hint`` what to try."""
+    """The student's answer is wrong: ``rationale`` says what, ``hint`` what to try, ``error_map`` where in an array."""
 
-    def __init__(self, rationale: str, hint: str = "", misconception: str = "") -> None:
-        super().__init__(rationale, hint, misconception)
+    def __init__(
+        self, rationale: str, hint: str = "", misconception: str = "", error_map: ErrorMap | None = None
+    ) -> None:
+        super().__init__(rationale, hint, misconception, error_map)
         self.rationale = rationale
         self.hint = hint
         self.misconception = misconception
+        self.error_map = error_map
 
 
 class CallFailed(Failure):

@@ -167,4 +167,4 @@ def test_without_the_packages_the_script_says_how_to_get_them(script, python):
     done = script(PYTHON=python)
     assert done.returncode == 1
     assert f"('{python}' lacks some)" in done.stderr
-    assert "make setup" in done.stderr
+    assert "Set them up as README.md says" in done.stderr

@@ -12,11 +12,13 @@ from autograder.audit.mutants import mutants_of
 from autograder.audit.session import Session
 from autograder.audit.variants import variants_of
 from autograder.grading import Submission, grade
+from autograder.leaks import find_leaks
 from autograder.misconceptions import with_mistake
 from coursekit.notebook import names_used_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from autograder.audit.mutants import Mutant
     from autograder.audit.variants import Variant
@@ -67,7 +69,7 @@ def plan(assignment: Assignment, *, sample: int | None, seed: int, seeds: int) -
         seeds: how many seeds each variant is examined with.
     """
     chosen = _chosen(assignment, sample, seed)
-    tasks = [Task(part, assignment, seeds=(seed,)) for part in ("reference", "stub")]
+    tasks = [Task(part, assignment, seeds=(seed,)) for part in WHOLE]
     for assigned in assignment.notebooks:
         rounds = len(rounds_of(variants_of(assigned)))
         shares: list[tuple[str, tuple[int, ...], tuple[int, ...]]] = []
@@ -268,8 +270,7 @@ def _check_reference(assignment: Assignment, seed: int) -> Iterator[Finding]:
 
 def _check_stub(assignment: Assignment, seed: int) -> Iterator[Finding]:
     """What is released must earn nothing."""
-    released = assignment.folder.parents[1] / "assignments" / assignment.name
-    paths = [released / assigned.path.name for assigned in assignment.notebooks]
+    paths = [_released(assignment) / assigned.path.name for assigned in assignment.notebooks]
     missing = [path for path in paths if not path.is_file()]
     for path in missing:
         yield Finding(
@@ -278,6 +279,16 @@ def _check_stub(assignment: Assignment, seed: int) -> Iterator[Finding]:
     if not missing:
         files = {path.name: path.read_bytes() for path in paths}
         yield from _graded(assignment, "stub", files, seed, lambda points, _: points == 0)
+
+
+def _check_leaks(assignment: Assignment, _: int) -> Iterator[Finding]:
+    """What is released must give nothing away."""
+    for leak in find_leaks(assignment, _released(assignment)):
+        yield Finding("leaks", "", "", leak.where, f"{leak.text.strip()}: {leak.gives}")
+
+
+def _released(assignment: Assignment) -> Path:
+    return assignment.folder.parents[1] / "assignments" / assignment.name
 
 
 def _graded(
@@ -296,5 +307,5 @@ def _graded(
         yield Finding(part, "", "", part, result.failure)
 
 
-WHOLE = {"reference": _check_reference, "stub": _check_stub}
+WHOLE = {"reference": _check_reference, "stub": _check_stub, "leaks": _check_leaks}
 """The parts that are checked for all notebooks at once."""

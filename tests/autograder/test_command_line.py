@@ -151,6 +151,9 @@ def test_demo_makes_a_class_grades_it_and_writes_a_report(autograder, tmp_path):
     assert scores["untouched"] == 0
     assert scores["cut-off-file"] == 0
     assert all(score < 66 for score in scores.values())
+    assert "hidden gradient not carried" in (tmp_path / "demo" / "captioning.html").read_text()
+    pages = {path.stem for path in (tmp_path / "demo" / "captioning").iterdir()}
+    assert pages == {submission["student"] for submission in report["submissions"]}
     assert (tmp_path / "demo" / "assignments" / "captioning" / "rnn_captioning.ipynb").is_file()
 
 

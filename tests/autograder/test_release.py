@@ -1,6 +1,7 @@
-"""What students get: made by nbgrader, equal to what is checked in, and without a word of the solutions."""
+"""What students are shown: made by nbgrader, equal to what is checked in, and giving nothing away."""
 
 import json
+import re
 import shutil
 
 import nbformat
@@ -8,11 +9,16 @@ import pytest
 
 from autograder.course import HOME, assignment_names, load_assignment
 from autograder.errors import ReleaseError
+from autograder.leaks import find_leaks
 from autograder.release import release
 
 
 def cells(path):
     return json.loads(path.read_text(encoding="utf-8"))["cells"]
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -23,26 +29,24 @@ def released(tmp_path_factory):
 
 @pytest.mark.parametrize("name", assignment_names(HOME))
 def test_what_is_checked_in_is_what_nbgrader_makes_of_the_source(released, name):
-    made = {path.relative_to(released[name]): path.read_bytes() for path in released[name].rglob("*") if path.is_file()}
-    folder = HOME / "assignments" / name
-    kept = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    made = contents(released[name].folder)
+    kept = contents(HOME / "assignments" / name)
     assert made.keys() == kept.keys()
     assert made == kept, f"run: autograder release {name}"
 
 
 @pytest.mark.parametrize("name", assignment_names(HOME))
-def test_no_line_of_a_solution_no_output_and_no_name_of_the_grader_is_released(name):
+def test_what_is_checked_in_gives_nothing_away(name):
+    assert find_leaks(load_assignment(name, HOME), HOME / "assignments" / name) == []
+
+
+@pytest.mark.parametrize("name", assignment_names(HOME))
+def test_a_released_notebook_is_valid_has_no_outputs_and_never_speaks_of_the_grader(name):
     for assigned in load_assignment(name, HOME).notebooks:
         path = HOME / "assignments" / name / f"{assigned.name}.ipynb"
         nbformat.validate(nbformat.read(path, as_version=4))
         text = "\n".join("".join(cell["source"]) for cell in cells(path))
-        for word in ("SOLUTION", "autograder", "suites", "misconception"):
-            assert word not in text
-        solutions = "\n".join(cell.source for cell in assigned.source.cells if "BEGIN SOLUTION" in cell.source)
-        within = solutions.split("### BEGIN SOLUTION")[1:]
-        lines = {line.strip() for part in within for line in part.split("### END SOLUTION")[0].splitlines()}
-        given = {line.strip() for cell in cells(path) for line in "".join(cell["source"]).splitlines()}
-        assert not {line for line in lines & given if len(line) > 4}
+        assert not [word for word in ("SOLUTION", "autograder", "suites", "misconception") if word in text]
         assert all(not cell.get("outputs") for cell in cells(path))
 
 
@@ -84,19 +88,35 @@ def edit(path, old, new):
 
 def test_a_solution_outside_of_its_markers_stops_the_release_and_changes_nothing(tmp_path):
     course = course_copy(tmp_path)
+    (course / "bundles").mkdir()
+    (course / "bundles" / "captioning.zip").write_bytes(b"the former one")
     notebook = course / "source" / "captioning" / "rnn_captioning.ipynb"
-    leak = "next_h = np.tanh(x @ Wx + prev_h @ Wh + b)"
-    edit(notebook, "Replace each `raise NotImplementedError`", f"{leak}\\n\\nReplace each `raise NotImplementedError`")
     content = json.loads(notebook.read_text())
-    content["cells"].append({"cell_type": "markdown", "id": "leak", "metadata": {}, "source": f"Hint:\n\n    {leak}"})
-    del content["cells"][0]
+    text = "Hint:\n\n    state = np.tanh((inputs @ A) +\n        (state @ B) + c)"
+    content["cells"].append({"cell_type": "markdown", "id": "leak", "metadata": {}, "source": text})
     notebook.write_text(json.dumps(content))
-    before = (course / "assignments" / "captioning" / "rnn_captioning.ipynb").read_bytes()
+    before = contents(course)
     with pytest.raises(ReleaseError, match="would give away") as caught:
         release(load_assignment("captioning", course), course)
-    assert leak in str(caught.value)
-    assert (course / "assignments" / "captioning" / "rnn_captioning.ipynb").read_bytes() == before
-    assert sorted(path.name for path in (course / "assignments").iterdir()) == assignment_names(HOME)
+    place = f"assignments/captioning/rnn_captioning.ipynb, cell {len(content['cells'])}, line 3"
+    assert f"{place}: state = np.tanh((inputs @ A) +" in str(caught.value)
+    assert "code of the answer in rnn_captioning.ipynb, cell 12, under other names" in str(caught.value)
+    assert "### BEGIN SOLUTION" in caught.value.fix
+    assert contents(course) == before
+
+
+def test_an_assignment_is_not_released_with_a_module_that_answers_its_questions(tmp_path):
+    course = course_copy(tmp_path)
+    given = "from coursekit.check import check_layer, check_model, check_values"
+    notebook = course / "source" / "backprop" / "backprop.ipynb"
+    edit(notebook, given, f"{given}\\nfrom coursekit.layers import temporal_softmax_loss")
+    before = contents(course)
+    with pytest.raises(ReleaseError, match="would give away") as caught:
+        release(load_assignment("backprop", course), course)
+    assert re.search(
+        r"coursekit/layers.py, line \d+: affine_backward\n.* called like the question Affine", str(caught.value)
+    )
+    assert contents(course) == before
 
 
 def test_what_nbgrader_refuses_is_told_with_its_own_reason(tmp_path):

@@ -1,0 +1,171 @@
+"""What students get as one file: the notebooks of an assignment and what they need, and nothing of the instructor's.
+
+A bundle is laid out like the course, so that each path in a notebook is right in both. Of ``coursekit`` it holds the
+modules that the released notebooks import, and those that they import in turn; of the pretrained networks those that
+any of this names; and ``get_datasets.sh`` if a notebook names it.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shutil
+import tomllib
+import zipfile
+from importlib.util import resolve_name
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+
+import coursekit
+from autograder.course import HOME
+from autograder.errors import ReleaseError
+from autograder.fragments import parse
+from coursekit.notebook import read_notebook
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from autograder.course import AssignedNotebook, Assignment
+
+PACKAGE = "coursekit"
+SCRIPT = "get_datasets.sh"
+"""Makes the data; it runs the module of that name."""
+_WEIGHTS = re.compile(r"\w+\.weights\.h5")
+_DATE = (1980, 1, 1, 0, 0, 0)
+"""When everything in a zip was made, the earliest that it can say: equal files give equal bytes."""
+
+
+def fill_bundle(assignment: Assignment, released: Path, folder: Path) -> None:
+    """Lay out the bundle of a released assignment in an empty folder.
+
+    Raises:
+        ReleaseError: a notebook needs something that the kit does not have.
+    """
+    place = f"assignments/{assignment.name}"
+    for path in sorted(released.rglob("*")):
+        inside = path.relative_to(released)
+        if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in inside.parts):
+            _copy(path, folder / place / inside)
+    notebooks = [(folder / place / f"{each.name}.ipynb").read_text(encoding="utf-8") for each in assignment.notebooks]
+    script = any(SCRIPT in text for text in notebooks)
+    modules = _modules(assignment, folder / place, [f"{PACKAGE}.{Path(SCRIPT).stem}"] if script else [])
+    for path in modules:
+        _copy(path, folder / PACKAGE / path.relative_to(_home_of_package()))
+    texts = notebooks + [path.read_text(encoding="utf-8") for path in modules]
+    for name in sorted({name for text in texts for name in _WEIGHTS.findall(text)}):
+        _copy(HOME / "datasets" / name, folder / "datasets" / name)
+    for name in ("LICENSE", *([SCRIPT] if script else [])):
+        _copy(HOME / name, folder / name)
+    _write_pages(assignment, folder, place, script=script)
+
+
+def zip_folder(folder: Path, file: Path) -> None:
+    """Write a folder to a zip file, in a folder of its name; the same bytes whenever it holds the same files."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            entry = zipfile.ZipInfo(f"{folder.name}/{path.relative_to(folder).as_posix()}", _DATE)
+            entry.create_system = 3  # Unix, which has permissions
+            entry.external_attr = (0o100755 if path.suffix == ".sh" else 0o100644) << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, path.read_bytes())
+
+
+def _copy(path: Path, target: Path) -> None:
+    if not path.is_file():
+        raise ReleaseError(f"The bundle needs {path}, which is not there.", "Restore it, or take its name out.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, target)
+
+
+def _write_pages(assignment: Assignment, folder: Path, place: str, *, script: bool) -> None:
+    """The README and the list of packages; what the kit says of itself in ``pyproject.toml`` is said here, too."""
+    kit = tomllib.loads((HOME / "pyproject.toml").read_text(encoding="utf-8"))
+    project = kit["project"]
+    facts: dict[str, Any] = {
+        "course": project["name"],
+        "assignment": assignment.name,
+        "folder": place,
+        "notebooks": [_described(assigned) for assigned in assignment.notebooks],
+        "python": project["requires-python"].replace(">=", "") + " or newer",
+        "script": SCRIPT if script else "",
+        "build": kit["build-system"],
+        "project": project,
+        "version": coursekit.__version__,
+        "dependencies": [*project["dependencies"], *project["optional-dependencies"]["notebook"]],
+    }
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - what is made is no page
+        keep_trailing_newline=True,
+    )
+    templates.filters["toml"] = json.dumps  # TOML writes text and lists of text as JSON does
+    for name, template in (("README.md", "bundle_readme.md.j2"), ("pyproject.toml", "bundle_pyproject.toml.j2")):
+        (folder / name).write_text(templates.get_template(template).render(facts), encoding="utf-8", newline="\n")
+
+
+def _described(assigned: AssignedNotebook) -> dict[str, Any]:
+    """A notebook in the README: its title is its first heading, its points those of all its grade cells."""
+    title = next((line for cell in assigned.source.cells for line in cell.source.split("\n") if line[:2] == "# "), "")
+    points = sum(cell.nbgrader["points"] for cell in assigned.source.cells if cell.nbgrader.get("grade"))
+    extra = sum(question.points for question in assigned.questions if question.extra_credit)
+    worth = [f"{points:g}" if points else "", f"{extra:g} of extra credit" if extra else ""]
+    return {
+        "name": assigned.name,
+        "title": title.removeprefix("# "),
+        "points": " and ".join(filter(None, worth)),
+        "extra_credit": assigned.extra_credit,
+    }
+
+
+# What of the package is needed ----------------------------------------------------------------------------
+
+
+def _home_of_package() -> Path:
+    return Path(coursekit.__file__).parent
+
+
+def _modules(assignment: Assignment, folder: Path, first: Iterable[str]) -> list[Path]:
+    """The files of all modules that the notebooks in a folder import, and of those that these import, in order."""
+    waiting = list(first)
+    for assigned in assignment.notebooks:
+        path = folder / f"{assigned.name}.ipynb"
+        for statement in read_notebook(path.read_bytes(), path.stem).statements:
+            waiting += _imports(statement.source, "")
+    found: dict[str, Path] = {}
+    while waiting:
+        name = waiting.pop()
+        file = _file_of(name)
+        if name not in found and file is not None:
+            found[name] = file
+            above = name.rpartition(".")[0]
+            code = file.read_text(encoding="utf-8")
+            waiting += [above, *_imports(code, name if file.name == "__init__.py" else above)]
+    return sorted(found.values())
+
+
+def _file_of(module: str) -> Path | None:
+    root, _, rest = module.partition(".")
+    place = _home_of_package().joinpath(*rest.split(".")) if rest else _home_of_package()
+    files = (place.with_suffix(".py"), place / "__init__.py")
+    return next((file for file in files if root == PACKAGE and file.is_file()), None)
+
+
+def _imports(code: str, package: str) -> Iterator[str]:
+    """What may be modules among all that is imported anywhere in some code, but for what only type checkers import."""
+    waiting: list[ast.AST] = list(ast.iter_child_nodes(parse(code) or ast.Module([], [])))
+    while waiting:
+        node = waiting.pop()
+        match node:
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                waiting += node.orelse
+            case ast.Import():
+                yield from (alias.name for alias in node.names)
+            case ast.ImportFrom():
+                base = resolve_name("." * node.level + (node.module or ""), package)
+                yield from (base, *(f"{base}.{alias.name}" for alias in node.names))
+            case _:
+                waiting += ast.iter_child_nodes(node)
