@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from autograder.student import Student
 
 UNUSED = (
-    "cacheprovider terminal terminalprogress logging faulthandler doctest unittest junitxml pastebin stepwise setuponly "
-    "setupplan legacypath debugging subtests"
+    "cacheprovider terminal terminalprogress logging faulthandler doctest unittest junitxml pastebin stepwise "
+    "setuponly setupplan legacypath debugging subtests"
 )
 # unraisableexception collects garbage five times at the end, a tenth of what grading a notebook takes
 SLOW = "unraisableexception threadexception"

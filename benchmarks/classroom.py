@@ -32,7 +32,7 @@ ASSIGNMENT, NOTEBOOK = "captioning", "lstm_captioning"
 QUESTIONS = tuple(checks.PAIRS)
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 STOCK_CONFIG = """c = get_config()
-c.CourseDirectory.course_id = "stock"
+c.CourseDirectory.course_id = "backprop"
 c.CourseDirectory.release_directory = "assignments"
 """
 OTTER_TEST = """from otter.test_files import test_case
@@ -75,17 +75,19 @@ class Classroom:
         solution = Answer("reference", None, slice_for(assigned.source.statements, QUESTIONS))
         self.answers = _chosen(assigned, solution, count)
         self._write_suites(assigned)
-        for course, config in (("kit", (HOME / "nbgrader_config.py").read_text()), ("stock", STOCK_CONFIG)):
-            source = folder / course / "source" / ASSIGNMENT
-            source.mkdir(parents=True)
-            (folder / course / "nbgrader_config.py").write_text(config)
-            (source / f"{NOTEBOOK}.ipynb").write_text(self._notebook(solution, solved=True))
-            shutil.copy(checks.__file__, source)
-            run([tool("nbgrader"), "generate_assignment", ASSIGNMENT], folder / course)
-            for answer in self.answers:
-                handed_in = folder / course / "submitted" / answer.name / ASSIGNMENT
-                handed_in.mkdir(parents=True)
-                (handed_in / f"{NOTEBOOK}.ipynb").write_text(self._notebook(answer))
+        kit = folder / "kit"
+        source = kit / "source" / ASSIGNMENT
+        source.mkdir(parents=True)
+        (source / f"{NOTEBOOK}.ipynb").write_text(self._notebook(solution, solved=True))
+        shutil.copy(checks.__file__, source)
+        shutil.copy(HOME / "nbgrader_config.py", kit)
+        run([tool("nbgrader"), "generate_assignment", ASSIGNMENT], kit)
+        for answer in self.answers:
+            handed_in = kit / "submitted" / answer.name / ASSIGNMENT
+            handed_in.mkdir(parents=True)
+            (handed_in / f"{NOTEBOOK}.ipynb").write_text(self._notebook(answer))
+        shutil.copytree(kit, folder / "stock")
+        (folder / "stock" / "nbgrader_config.py").write_text(STOCK_CONFIG)
         self._write_otter()
 
     def use_suites(self) -> None:
@@ -205,7 +207,9 @@ def run(command: Sequence[str], folder: Path) -> str:
     """Run a command in ``folder``, each library on one thread; returns what it printed. Raises SystemExit."""
     path = f"{Path(command[0]).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(  # noqa: S603 - our own commands
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise SystemExit(f"{' '.join(command[:3])} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     return done.stdout
