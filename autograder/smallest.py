@@ -249,7 +249,7 @@ def _written(case: Case, failure: Failure) -> str:
     width = max(len("yours"), len(difference.against)) + 2
     for digits in (4, 8, 17):  # as many as it takes to see that they differ
         both = [_rounded(value, digits) for value in (shown(difference.yours), difference.expected)]
-        if not np.array_equal(*both):
+        if not np.array_equal(both[0], both[1]):
             break
     for label, value in zip(("yours:", f"{difference.against}:"), both, strict=True):
         lines += _remark(f"{label:{width}}{_text(value, width, digits)}")
