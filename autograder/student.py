@@ -7,11 +7,12 @@ it. Such a function is not called again: each of its tests gets the same sentenc
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from autograder.answers import Answers
 from autograder.lending import Loan
-from autograder.sandbox import POLICY, Box, Raised, Trouble
+from autograder.sandbox import POLICY, Box, OpenBox, Raised, Trouble
 from autograder.verdicts import CallFailed
 from coursekit.notebook import Problem, defines, names_used_by, old_habits, slice_for
 
@@ -35,6 +36,7 @@ class Student(Answers):
         beside: files that lie beside the notebook, by name: the other notebooks of the submission.
         loan: functions and classes of the reference that stand in for theirs.
         isolated: False runs their code as a plain process, for code one trusts.
+        inside: True runs it in this process, for code of our own: much faster, and nothing is sealed.
     """
 
     _loan: Loan
@@ -48,17 +50,18 @@ class Student(Answers):
         beside: Mapping[str, bytes] | None = None,
         loan: Loan | None = None,
         isolated: bool = True,
+        inside: bool = False,
     ) -> None:
         super().__init__(loan or Loan({}))
         self.problems: list[Problem] = []
         self._notebook = notebook
         self._policy = policy
-        self._isolated = isolated
+        self._new_box = partial(OpenBox, policy) if inside else partial(Box, policy, isolated=isolated)
         self._beside = dict(beside or {})
         self._statements = slice_for(notebook.statements, names)
         # Started now, so that it comes up while the suite is being read.
-        self._fresh: Box | None = Box(policy, isolated=isolated)
-        self._box: Box | None = None
+        self._fresh: Box | OpenBox | None = self._new_box()
+        self._box: Box | OpenBox | None = None
         self._skipped: set[int] = set()
         self._fatal: dict[str, str] = {}
         self._spent = 0.0
@@ -107,7 +110,7 @@ class Student(Answers):
 
     # ----------------------------------------------------------------------------------------- the box
 
-    def _running_box(self, steps: Sequence[Step]) -> Box:
+    def _running_box(self, steps: Sequence[Step]) -> Box | OpenBox:
         if self._box is None:
             if any(step.target is not None for step in steps):
                 raise CallFailed(self._label(steps), "What it needs was lost when the interpreter ended.")
@@ -116,11 +119,11 @@ class Student(Answers):
                 self._box.lend(self._loan.names)
         return self._box
 
-    def _loaded_box(self) -> Box:
+    def _loaded_box(self) -> Box | OpenBox:
         """A box in which the needed statements have been executed, but for those that cannot be."""
         deadline = time.monotonic() + self._policy.load_seconds
         while True:
-            box = self._fresh or Box(self._policy, isolated=self._isolated)
+            box = self._fresh or self._new_box()
             self._fresh = None
             try:
                 for file, content in self._beside.items():
@@ -140,7 +143,7 @@ class Student(Answers):
             else:
                 return box
 
-    def _execute(self, box: Box, statement: Statement) -> None:
+    def _execute(self, box: Box | OpenBox, statement: Statement) -> None:
         raised = box.execute(statement)
         if raised is not None:
             line = next(

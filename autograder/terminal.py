@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -13,7 +13,7 @@ from autograder.outcomes import Outcome, Status
 from autograder.regrade import changes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from rich.console import Console
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from autograder.records import Records
     from autograder.regrade import Affected, Change, Review
 
+Item = TypeVar("Item")
 MARKS = {Outcome.PASSED: ("✓", "green"), Outcome.FAILED: ("✗", "red"), Outcome.NOT_JUDGED: ("?", "yellow")}
 STATUS_STYLE = {Status.ABSENT: "dim", Status.GRADED: "green", Status.PARTLY: "yellow", Status.UNREADABLE: "red"}
 
@@ -36,19 +37,26 @@ def watched(results: Iterable[SubmissionResult], total: int, console: Console) -
             console.print(f"{number}/{total} {result.student}: {result.status}, {score}", markup=False, highlight=False)
             yield result
         return
+    yield from counted(results, total, console, "grading", lambda result: result.student)
+
+
+def counted(
+    items: Iterable[Item], total: int, console: Console, doing: str, told: Callable[[Item], str]
+) -> Iterator[Item]:
+    """Pass items on while a bar shows how many there are; where there is no terminal, nothing is shown."""
     columns = (
-        TextColumn("grading"),
+        TextColumn(doing),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[last]}", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("grading", total=total, last="")
-        for result in results:
-            progress.update(task, advance=1, last=result.student[:30])
-            yield result
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(doing, total=total, last="")
+        for item in items:
+            progress.update(task, advance=1, last=told(item)[:30])
+            yield item
 
 
 def show(report: Report, console: Console) -> None:
