@@ -21,7 +21,7 @@ from autograder.smallest import smallest_case
 from autograder.verdicts import CallFailed, Failure, NotJudged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from autograder.cases import Case
     from autograder.course import AssignedNotebook
@@ -86,10 +86,7 @@ class SuiteRun:
             raise self.fatal
         if code == pytest.ExitCode.INTERRUPTED:
             raise KeyboardInterrupt
-        for question, (judge, case) in self._right.items():
-            self._remark(question, second_look(judge, case))
-            self.student.forget()
-        self._charge()
+        self.conclude()
         if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not self.errors:
             self.errors.append(f"pytest ended with {code!r}")
         self.errors += [
@@ -97,6 +94,16 @@ class SuiteRun:
             for name in ([self.only] if self.only else self.assigned.names)
             if name not in self.results and not self.errors
         ]
+
+    def conclude(self) -> None:
+        """Look once more at what is right, and let the ways cost what they cost in which it came about."""
+        for question, (judge, case) in self._right.items():
+            self._remark(question, second_look(judge, case))
+            self.student.forget()
+        for question, remarks in self._charges.items():
+            self._charge(question, remarks)
+        self._right.clear()
+        self._charges.clear()
 
     def exemplify(self, question: str) -> None:
         """Add the smallest case to the first test of a question that failed, if there is one that shows something."""
@@ -213,26 +220,25 @@ class SuiteRun:
                     said = f"{test.remark} {remark.sentence}".strip()
                     self.results[question][-1] = replace(test, remark=said)
 
-    def _charge(self) -> None:
-        """Let each question lose what the ways cost in which it came about."""
-        for question, remarks in self._charges.items():
-            tests = self.results[question]
-            kinds = {remark.habit: remark for remark in remarks}
-            cost = sum(self._costs[habit] for habit in kinds)
-            told: dict[str, Any] = {
-                "rationale": "\n".join(each.sentence for each in kinds.values()),
-                "hint": remarks[-1].hint,
-            }
-            if cost >= 1:
-                tests[:] = [
-                    replace(test, outcome=Outcome.FAILED, **told) if test.outcome is Outcome.PASSED else test
-                    for test in tests
-                ]
-            else:
-                weight = self.weights[question] * cost / (1 - cost)  # so that of the whole it is this share
-                title = "The answer comes about as it should."
-                tests.append(TestResult("conduct", title, weight, Outcome.FAILED, **told))
-                self.weights[question] += weight
+    def _charge(self, question: str, remarks: Sequence[Remark]) -> None:
+        """Let a question lose what costs something."""
+        tests = self.results[question]
+        kinds = {remark.habit: remark for remark in remarks}
+        cost = sum(self._costs[habit] for habit in kinds)
+        rationale = "\n".join(remark.sentence for remark in kinds.values())
+        hint = remarks[-1].hint
+        if cost >= 1:
+            tests[:] = [
+                replace(test, outcome=Outcome.FAILED, rationale=rationale, hint=hint)
+                if test.outcome is Outcome.PASSED
+                else test
+                for test in tests
+            ]
+        else:
+            weight = self.weights[question] * cost / (1 - cost)  # so that of the whole it is this share
+            title = "The answer comes about as it should."
+            tests.append(TestResult("conduct", title, weight, Outcome.FAILED, rationale=rationale, hint=hint))
+            self.weights[question] += weight
 
     def _told(self, question: str, error: BaseException | None) -> dict[str, Any]:
         if error is None:
