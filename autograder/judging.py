@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from autograder.calling import Differentiable, Model
     from autograder.cases import Case
     from autograder.misconceptions import KnownMistakes
-    from coursekit.gradcheck import Evaluate
+    from coursekit.gradcheck import Comparison, Evaluate
 
 FOLLOW_THROUGH = "follow-through"
 MOVES = 16
@@ -270,11 +270,17 @@ class Judge:
         tenth of what would fail, every entry is measured, for the verdict and for the message.
         """
         array = slope.inputs[slope.wrt]
-        if compare(name, shown(yours), np.zeros_like(array)).problem is None:
+        formed = compare(name, shown(yours), np.zeros_like(array))
+        if formed.problem is None:
             directions = [self.normal(*array.shape) for _ in range(DIRECTIONS)]
             if slope.agrees(yours, directions, LIMITS["float64"] / 10):
+                self._say(formed)
                 return
         self._accept(name, yours, slope.by_entry(), ask, against="numeric")
+
+    def _say(self, comparison: Comparison) -> None:
+        if comparison.remark:
+            self.remarks.append(Remark(Habit.SINGLE, comparison.remark))
 
     def _accept(
         self,
@@ -289,8 +295,7 @@ class Judge:
         yours = shown(yours)
         comparison = compare(name, yours, expected, against=against)
         if comparison.passed:
-            if comparison.remark:
-                self.remarks.append(Remark(Habit.SINGLE, comparison.remark))
+            self._say(comparison)
             return
         where = error_map(comparison, yours, expected)
         difference = Difference(name, yours, expected, against, well_formed=comparison.problem is None)

@@ -113,9 +113,9 @@ class _Search:
             return value
         size = float(np.sqrt(np.mean(np.square(value)))) or 1.0
         decimals = max(1, -math.floor(math.log10(size))) if math.isfinite(size) else 1
-        drawn = np.round(size * self._judge.rng.standard_normal(np.shape(value)), decimals)
+        drawn = np.round(size * self._judge.rng.standard_normal(np.shape(value)), decimals) + 0.0  # no -0.0
         drawn = np.abs(drawn) if np.all(np.asarray(value) >= 0) else drawn
-        return drawn if isinstance(value, np.ndarray) else float(drawn)
+        return np.asarray(drawn) if isinstance(value, np.ndarray) else float(drawn)
 
     def _shrink(self, size: int) -> None:
         """One size down to one, or as far as it goes."""
@@ -161,7 +161,7 @@ class _Search:
         floating = np.issubdtype(array.dtype, np.floating)
         for simpler in (0 * array, 0 * array + 1, np.rint(array)) if floating else (0 * array,):
             if not np.array_equal(simpler, array):
-                yield simpler if isinstance(value, np.ndarray) else simpler.item()
+                yield np.asarray(simpler) if isinstance(value, np.ndarray) else simpler.item()
 
     def _try_value(self, name: str, value: Any) -> bool:
         return self._try(self._found.of({**self._found.values, name: value}, self._found.options))
@@ -212,8 +212,8 @@ def _cut(case: Case, sizes: dict[int, int], limit: int | None) -> Case:
     def cut(value: Any) -> Any:
         if not isinstance(value, np.ndarray):
             return value
-        part = value[tuple(slice(new.get(length, length)) for length in value.shape)]
-        return np.minimum(part, limit - 1) if limit and np.issubdtype(part.dtype, np.integer) else part.copy()
+        part = np.array(value[tuple(slice(new.get(length, length)) for length in value.shape)])
+        return np.minimum(part, limit - 1) if limit and np.issubdtype(part.dtype, np.integer) else part
 
     def option(value: Any) -> Any:
         if isinstance(value, dict) and len(value) in new:
@@ -258,8 +258,8 @@ def _written(case: Case, failure: Failure) -> str:
 
 def _literal(value: Any, indent: int) -> str:
     """A value as one writes it after so many characters."""
-    if not isinstance(value, np.ndarray):
-        return repr(value.item() if isinstance(value, np.generic) else value)
+    if not np.ndim(value):
+        return repr(value.item() if isinstance(value, (np.ndarray, np.generic)) else value)
     if _is_plain(value):
         return f"np.{'ones' if np.all(value) else 'zeros'}({value.shape})"
     array = np.where(value == 0, 0, value)  # no -0.0
