@@ -214,7 +214,8 @@ def _parts(function: str, result: Any, names: Sequence[str]) -> Sequence[Any]:
         return (result,)
     wanted = f"{function} should return {', '.join(names)}"
     if not isinstance(result, (tuple, list)):
-        raise Failure(f"{wanted}, but returns {_described(result)}.", "Does every path end in a return?")
+        hint = "Does every path end in a return?" if result is None else ""
+        raise Failure(f"{wanted}, but returns {_described(result)}.", hint)
     if len(result) != len(names):
         raise Failure(f"{wanted}, but returns {len(result)} {'thing' if len(result) == 1 else 'things'}.")
     return result

@@ -28,8 +28,8 @@ class Case(ABC):
 
     @property
     @abstractmethod
-    def both_ways(self) -> bool:
-        """Whether it goes backward too."""
+    def gradients(self) -> Sequence[str]:
+        """The gradients that are judged."""
 
     @property
     @abstractmethod
@@ -73,9 +73,9 @@ class LayerCase(Case):
     yours: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def both_ways(self) -> bool:
-        """Whether gradients are judged."""
-        return self.upstream is not None
+    def gradients(self) -> Sequence[str]:
+        """None if it goes forward only."""
+        return () if self.upstream is None else self.names
 
     @property
     def values(self) -> dict[str, Any]:
@@ -133,9 +133,9 @@ class ModelCase(Case):
     yours: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def both_ways(self) -> bool:
-        """Whether a gradient is judged."""
-        return bool(self.parameter)
+    def gradients(self) -> Sequence[str]:
+        """One, or none if the loss is judged."""
+        return (self.parameter,) if self.parameter else ()
 
     @property
     def values(self) -> dict[str, Any]:

@@ -88,6 +88,7 @@ def _layer(judge: Judge, case: LayerCase) -> Iterator[Remark]:
         yield from _compared(layer.forward, case.yours, dict(zip(layer.outputs, outputs, strict=True)))
         return
     yours = layer.run_backward(judge.student, case.upstream, cache)
+    yours = {name: yours[name] for name in case.gradients}
     yield from _compared(layer.backward, case.yours, yours)
 
     said = ""
@@ -125,7 +126,7 @@ def _model(judge: Judge, case: ModelCase) -> Iterator[Remark]:
 
 def _compared(function: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Remark]:
     for name, value in before.items():
-        if name in now and not _same(value, now[name]):
+        if name in now and not _same(now[name], value):
             yield _remembers(function, f"{name} is another one then.")
             return
 
@@ -147,7 +148,8 @@ def _measured(
     rough = [
         name
         for name, value in yours.items()
-        if busiest > sizes[name] and np.asarray(value).dtype == np.float64 and not _same(value, exact[name], EXACT)
+        if busiest > sizes[name] and np.asarray(value).dtype == np.float64
+        if _same(value, exact[name]) and not _same(value, exact[name], EXACT)
     ]
     if rough or calls > max(*sizes.values(), FEW):
         what = f" {rough[0]} is as inexact as differences are, and" if rough else ""

@@ -298,7 +298,10 @@ class Judge:
             self._say(comparison)
             return
         where = error_map(comparison, yours, expected)
-        difference = Difference(name, yours, expected, against, well_formed=comparison.problem is None)
+        formed = comparison.problem is None or (
+            isinstance(yours, np.ndarray) and yours.shape == np.shape(expected) and yours.dtype.name in LIMITS
+        )
+        difference = Difference(name, yours, expected, against, well_formed=formed)
         known = self.mistakes.recognise(self.question, yours, expected, run) if run else None
         if known is None:
             raise Failure(str(comparison), error_map=where, difference=difference)

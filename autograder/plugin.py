@@ -197,10 +197,10 @@ class SuiteRun:
     def _keep(self, question: str, judge: Judge, error: BaseException | None) -> None:
         """Keep what a test has come upon, for a second look or for the smallest case."""
         if error is None:
-            both = [case for case in judge.cases if case.both_ways]
-            known = self._right.get(question)
-            if judge.cases and (known is None or (both and not known[1].both_ways)):
-                self._right[question] = judge, (both or judge.cases)[0]
+            known = [self._right[question]] if question in self._right else []
+            found = [*known, *((judge, case) for case in judge.cases)]
+            if found:  # the first that shows most
+                self._right[question] = max(found, key=lambda pair: len(pair[1].gradients))
             names: dict[str, list[str]] = {}
             for function, argument in sorted(self.student.changed):
                 if _concerns(question, function):

@@ -2,8 +2,8 @@
 
 A student gets it as lines for a cell of their notebook, with what theirs gives and what is expected. The test's own
 inputs are not in it: its numbers are drawn anew, with one decimal, before anything else. A case counts if the
-student's answer is wrong in the same way as in the test (its values, its form, or an exception of that type) and the
-reference's is right: at a kink no numeric gradient is.
+student's answer is wrong in the same way as in the test (its values, or an exception of that type) and the reference's
+is right: at a kink no numeric gradient is.
 
 Sizes are told from each other by being different, as a suite's are. Axes of one size are taken for one size, and one
 that is a small multiple of another goes with it, as the columns of several maps side by side do.
@@ -50,25 +50,25 @@ def smallest_case(judge: Judge, failure: Failure) -> str:
         judge: the judge of a test that failed.
         failure: how it failed.
     """
-    if not judge.cases or (isinstance(failure, CallFailed) and not failure.raised):
-        return ""  # there is nothing to ask again, or nothing that comes back
+    kind = _kind(failure)
+    if not judge.cases or not kind:
+        return ""
     case = judge.cases[-1]
     if failure.difference is not None:
-        name = failure.difference.name
-        case = case.about(name)
-    search = _Search(case, judge, _kind(failure))
+        case = case.about(failure.difference.name)
     with np.errstate(all="ignore"):
-        found = search.run()
+        found = _Search(case, judge, kind).run()
     return _written(*found) if found else ""
 
 
 def _kind(failure: Failure) -> str:
-    """How something is wrong; a smaller case that is wrong in another way would explain something else."""
+    """How something is wrong; a smaller case that is wrong in another way would explain something else.
+
+    Nothing, where a case would show no more than the message does: of a wrong shape, or where nothing comes back.
+    """
     if isinstance(failure, CallFailed):
-        return failure.raised or "no answer"
-    if failure.difference is None:
-        return "something else"
-    return "values" if failure.difference.well_formed else f"form of {failure.difference.name}"
+        return failure.raised
+    return "values" if failure.difference and failure.difference.well_formed else ""
 
 
 class _Search:
@@ -244,8 +244,6 @@ def _written(case: Case, failure: Failure) -> str:
     if difference is None:
         return "\n".join([*lines, *_remark(failure.rationale)])
     lines.append(f"print({case.expression(difference.name)})")
-    if not difference.well_formed:
-        return "\n".join([*lines, *_remark(failure.rationale)])
     width = max(len("yours"), len(difference.against)) + 2
     for digits in (4, 8, 17):  # as many as it takes to see that they differ
         both = [_rounded(value, digits) for value in (shown(difference.yours), difference.expected)]

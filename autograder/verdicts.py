@@ -24,7 +24,7 @@ class Difference:
     expected: Any
     against: str
     well_formed: bool
-    """Whether it is the values that differ, and not already type, shape, dtype or finiteness."""
+    """Whether it is the values that differ, and not already type, shape or dtype."""
 
 
 class Verdict(Exception):
