@@ -210,15 +210,13 @@ class SuiteRun:
             self._wrong.setdefault(question, (judge, error))
 
     def _remark(self, question: str, remarks: Iterable[Remark]) -> None:
-        """Say what costs nothing with the latest test of a question, and keep what does."""
+        """Say what costs nothing, once, with the latest test of a question, and keep what does."""
         for remark in remarks:
             if self._costs[remark.habit]:
                 self._charges.setdefault(question, []).append(remark)
-            else:
+            elif all(remark.sentence not in test.remark for test in self.results[question]):
                 test = self.results[question][-1]
-                if remark.sentence not in test.remark:
-                    said = f"{test.remark} {remark.sentence}".strip()
-                    self.results[question][-1] = replace(test, remark=said)
+                self.results[question][-1] = replace(test, remark=f"{test.remark} {remark.sentence}".strip())
 
     def _charge(self, question: str, remarks: Sequence[Remark]) -> None:
         """Let a question lose what costs something."""
