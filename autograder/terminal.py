@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from autograder.feedback import LEAD
 from autograder.outcomes import Outcome, Status
 from autograder.regrade import changes
 
@@ -183,6 +184,9 @@ def _show_notebook(notebook: NotebookResult, console: Console) -> None:
         else:
             found.append(f"{told.title}\n", "dim")
             found.append(told.rationale or told.cause)
+            if told.example:
+                found.append(f"\n{LEAD}\n", "dim")
+                found.append(told.example)
             if told.hint:
                 found.append(f"\n→ {told.hint}", "cyan")
         table.add_row(Text(f"{mark} {question.question}", style), _points(question), found)

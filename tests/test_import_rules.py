@@ -20,7 +20,7 @@ LAYERS = (
     ("sandbox.box", "sandbox.workspace"),
     ("guests",),
     ("answers", "lending", "student"),
-    ("calling", "misconceptions", "error_maps", "judging", "plugin"),
+    ("calling", "cases", "misconceptions", "error_maps", "conduct", "judging", "smallest", "plugin"),
     ("course", "grading"),
     ("parallel",),
     ("batch", "submissions", "fragments", "terminal", "doctor", "results", "regrade", "feedback", "exporters"),

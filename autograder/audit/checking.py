@@ -256,7 +256,9 @@ def _check_variants(session: Session, task: Task) -> Iterator[Finding]:
             for variant in variants:
                 told = next((f"{name}: {lost[name]}" for name in (*variant.questions, *others) if name in lost), "")
                 problem = f"loses points with seed {seed}: {told}" if told else ""
-                yield Finding(task.part, task.notebook, variant.questions[0], variant.name, problem)
+                yield from (
+                    Finding(task.part, task.notebook, name, variant.name, problem) for name in variant.questions
+                )
 
 
 # ------------------------------------------------------------------------------------------------ reference and stub

@@ -99,8 +99,12 @@ class Session(SuiteRun):
                     item.config.hook.pytest_runtest_protocol(item=item, nextitem=self._other(item))
                     if self.fatal or (hasty and not self._all_passed()):
                         break
+            else:
+                self.conclude()
         finally:
             self.student.close()
+            self._right.clear()
+            self._charges.clear()
         if self.fatal is not None:
             raise self.fatal
         return Verdicts(self.results, self.errors)
