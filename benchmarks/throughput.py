@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING
 import tables
 from classroom import ASSIGNMENT, HERE, NOTEBOOK, QUESTIONS, Classroom, environment_of_otter, run, tool
 from nbgrader.api import Gradebook
+from rich.console import Console
+from rich.progress import track
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,16 +145,16 @@ def must_be_right(way: str, room: Classroom, students: int, passed: Passed) -> N
 def measured(room: Classroom, count: int, rounds: int, rng: random.Random) -> dict[str, Times]:
     """Grade in every way, round by round."""
     times = {way: Times() for way in WAYS}
-    for _ in range(rounds):
-        for way in rng.sample(list(WAYS), len(WAYS)):
-            for students, seconds in ((1, times[way].one), (count, times[way].all)):
-                if way == OTTER and students == 1:  # it takes one at a time, and starts anew for each
-                    continue
-                scratch = Path(tempfile.mkdtemp(dir=room.folder))
-                spent, passed = WAYS[way](room, scratch, students)
-                must_be_right(way, room, students, passed)
-                seconds.append(spent)
-                shutil.rmtree(scratch)
+    order = [way for _ in range(rounds) for way in rng.sample(list(WAYS), len(WAYS))]
+    for way in track(order, "measuring", console=Console(stderr=True)):
+        for students, seconds in ((1, times[way].one), (count, times[way].all)):
+            if way == OTTER and students == 1:  # it takes one at a time, and starts anew for each
+                continue
+            scratch = Path(tempfile.mkdtemp(dir=room.folder))
+            spent, passed = WAYS[way](room, scratch, students)
+            must_be_right(way, room, students, passed)
+            seconds.append(spent)
+            shutil.rmtree(scratch)
     times[OTTER].one = [seconds / count for seconds in times[OTTER].all]
     return times
 
