@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from autograder.course import AssignedNotebook
     from autograder.student import Student
 
-UNUSED = "cacheprovider terminal logging faulthandler doctest unittest junitxml pastebin stepwise setuponly setupplan"
+UNUSED = (
+    "cacheprovider terminal terminalprogress logging faulthandler doctest unittest junitxml pastebin stepwise "
+    "setuponly setupplan legacypath debugging subtests"
+)
 # unraisableexception collects garbage five times at the end, a tenth of what grading a notebook takes
 SLOW = "unraisableexception threadexception"
 QUIET = (
@@ -72,8 +75,10 @@ class SuiteRun:
         before = os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
         os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         try:
+            # Without a confcutdir, pytest looks at every folder above the suite, and at what lies in them.
+            folder = self.assigned.suite.parent
             code = pytest.main(
-                [*QUIET, f"--rootdir={self.assigned.suite.parent}", str(self.assigned.suite)], plugins=[self]
+                [*QUIET, f"--rootdir={folder}", f"--confcutdir={folder}", str(self.assigned.suite)], plugins=[self]
             )
         finally:
             outside["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = before
