@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbformat import from_dict
-from nbgrader.api import Gradebook, InvalidEntry, MissingEntry
+from nbgrader.api import Assignment as AssignmentEntry
+from nbgrader.api import Gradebook, InvalidEntry, MissingEntry, SubmittedAssignment
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties
 from nbgrader.utils import (
@@ -33,6 +33,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError, SAWarning
 from autograder.autograded import rebuilt, released_notebook, shown, with_results
 from autograder.course import course_config
 from autograder.errors import AutograderError, SuiteError
+from autograder.files import remove_leftovers, scratch_folder
 from autograder.grading import assign
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from autograder.grading import Submission
     from autograder.outcomes import QuestionResult, SubmissionResult
 
+SCRATCH = ".autograded-"
 TRIES = 5
 """How often a transaction is begun again that another grader has come in the way of."""
 
@@ -62,6 +64,8 @@ class CourseGradebook:
             assigned.name: released_notebook(self._folder("release_directory", "."), assigned.name)
             for assigned in assignment.notebooks
         }
+        self._autograded = Path(self._directory.root) / str(self._directory.autograded_directory)
+        remove_leftovers(self._autograded, f"{SCRATCH}*")
         self._gradebook = Gradebook(self._directory.db_url, self._directory.course_id)
         self.remarks: list[str] = []
         """What was amiss beside the notebooks."""
@@ -76,12 +80,10 @@ class CourseGradebook:
         """Close the connection."""
         self._gradebook.close()
 
-    def knows(self, student: str) -> bool:
-        """Whether there is a submission of a student."""
-        try:
-            return self._gradebook.find_submission(self._assignment.name, student) is not None
-        except MissingEntry:
-            return False
+    def students(self) -> set[str]:
+        """Those of whom there is a submission."""
+        asked = self._gradebook.db.query(SubmittedAssignment.student_id).join(SubmittedAssignment.assignment)
+        return {student for (student,) in asked.filter(AssignmentEntry.name == self._assignment.name)}
 
     def write(self, submission: Submission, result: SubmissionResult, former: SubmissionResult | None = None) -> None:
         """Write the grades of a submission and the notebooks that show them.
@@ -206,8 +208,8 @@ class CourseGradebook:
         """Write ``autograded/STUDENT/ASSIGNMENT/`` aside, and put it in the place of the former one."""
         target = self._folder("autograded_directory", submission.student)
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".autograded-", dir=target.parent) as scratch:
-            made = Path(scratch) / "made"
+        with scratch_folder(self._autograded, SCRATCH) as scratch:
+            made = scratch / "made"
             made.mkdir()
             for folder in (submission.folder, self._assignment.folder):
                 self._copy_others(Path(str(folder)), made)
@@ -218,7 +220,7 @@ class CourseGradebook:
                 if path.is_file():
                     path.chmod(0o664 if self._directory.groupshared else 0o444)
             if target.exists():
-                target.rename(Path(scratch) / "former")
+                target.rename(scratch / "former")
             made.rename(target)
 
     def _copy_others(self, source: Path, made: Path) -> None:

@@ -15,13 +15,15 @@ from autograder.course import HOME, assignment_names, load_assignment
 STUDENT_PACKAGES = {"numpy", "h5py", "imageio", "matplotlib", "tqdm", "IPython"}
 # Bottom up: a module imports from its own layer or from one below.
 LAYERS = (
-    ("errors", "outcomes", "verdicts", "files"),
+    ("errors", "outcomes", "verdicts", "files", "progress"),
     ("sandbox", "sandbox.policy", "sandbox.worker", "sandbox.view", "sandbox.bubblewrap"),
     ("sandbox.box",),
     ("guests",),
     ("answers", "lending", "student"),
     ("calling", "misconceptions", "error_maps", "judging", "plugin"),
     ("course", "grading"),
+    ("parcel",),
+    ("executors",),
     ("batch", "submissions", "fragments", "terminal", "doctor", "results", "regrade", "feedback", "exporters"),
     ("pages", "pages.dashboard", "pages.figures", "pages.rendering", "pages.statistics", "pages.student"),
     ("reporting",),
