@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, wait
-from contextlib import contextmanager
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from autograder.executors import Workers
     from autograder.grading import Submission
     from autograder.outcomes import SubmissionResult
+    from autograder.parcel import Parcel
 
 PATIENCE = 1.0
 """Seconds without a result after which to see whether the workers can still be reached."""
@@ -96,13 +97,19 @@ class _Batch:
                 # A dead process breaks the pool, and does not say which submission it had. So those that were on the
                 # way are graded again, each in a pool of its own.
                 for suspect in suspects:
-                    with local_workers(folder, parcel, 1) as workers:
-                        yield self._alone(workers, suspect)
+                    yield self._alone(folder, parcel, suspect)
 
     def on_cluster(self, address: str) -> Iterator[SubmissionResult]:
         """With the workers of a Dask scheduler. What kills worker after worker, Dask itself gives up."""
-        from autograder.executors import cluster_workers
         from autograder.parcel import pack
+
+        try:
+            from autograder.cluster import cluster_workers
+        except ImportError as error:
+            raise AutograderError(
+                "Grading on a cluster needs Dask, which is not installed.",
+                'Install it: pip install "dask[distributed]"',
+            ) from error
 
         with cluster_workers(address, pack(self._assignment)) as workers:
             yield from self._through(workers)
@@ -111,11 +118,13 @@ class _Batch:
         with _interrupt_postponed():  # a process that is half started would be left behind
             return workers.submit(submission, seed=self._seeds.get(submission.student), isolated=self._isolated)
 
-    def _alone(self, workers: Workers, suspect: Submission) -> SubmissionResult:
-        try:
-            return self._submit(workers, suspect).result()
-        except BrokenExecutor:
-            return not_graded(self._assignment, suspect, "It ended the grader's own process, twice.")
+    def _alone(self, folder: Path, parcel: Parcel, suspect: Submission) -> SubmissionResult:
+        from autograder.executors import local_workers
+
+        for _ in range(2):
+            with suppress(BrokenExecutor), local_workers(folder, parcel, 1) as workers:
+                return self._submit(workers, suspect).result()
+        return not_graded(self._assignment, suspect, "It ended the grader's own process, twice.")
 
     def _through(self, workers: Workers) -> Generator[SubmissionResult, None, list[Submission]]:
         """Results as they come; returns the submissions that were on the way when the pool broke, if it did."""
@@ -145,11 +154,6 @@ class _Batch:
             return future.result()
         except workers.deadly:
             return not_graded(self._assignment, submission, "It ended one worker after another.")
-        except CancelledError:
-            raise AutograderError(
-                "The scheduler has cancelled what it was given.",
-                "What has been graded is kept, and the same command grades the rest.",
-            ) from None
 
 
 @contextmanager

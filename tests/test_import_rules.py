@@ -24,6 +24,7 @@ LAYERS = (
     ("course", "grading"),
     ("parcel",),
     ("executors",),
+    ("cluster",),
     ("batch", "submissions", "fragments", "terminal", "doctor", "results", "regrade", "feedback", "exporters"),
     ("pages", "pages.dashboard", "pages.figures", "pages.rendering", "pages.statistics", "pages.student"),
     ("reporting",),
