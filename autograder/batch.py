@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
 from contextlib import contextmanager, suppress
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autograder.errors import AutograderError
@@ -86,18 +84,15 @@ class _Batch:
         from autograder.parcel import pack
 
         parcel = pack(self._assignment)
-        with tempfile.TemporaryDirectory(prefix="autograder-") as scratch:
-            folder = Path(scratch)
-            parcel.lay_out(folder)
-            while True:
-                with local_workers(folder, parcel, jobs) as workers:
-                    suspects = yield from self._through(workers)
-                if not suspects:
-                    return
-                # A dead process breaks the pool, and does not say which submission it had. So those that were on the
-                # way are graded again, each in a pool of its own.
-                for suspect in suspects:
-                    yield self._alone(folder, parcel, suspect)
+        while True:
+            with local_workers(parcel, jobs) as workers:
+                suspects = yield from self._through(workers)
+            if not suspects:
+                return
+            # A dead process breaks the pool, and does not say which submission it had. So those that were on the
+            # way are graded again, each in a pool of its own.
+            for suspect in suspects:
+                yield self._alone(parcel, suspect)
 
     def on_cluster(self, address: str) -> Iterator[SubmissionResult]:
         """With the workers of a Dask scheduler. What kills worker after worker, Dask itself gives up."""
@@ -118,11 +113,11 @@ class _Batch:
         with _interrupt_postponed():  # a process that is half started would be left behind
             return workers.submit(submission, seed=self._seeds.get(submission.student), isolated=self._isolated)
 
-    def _alone(self, folder: Path, parcel: Parcel, suspect: Submission) -> SubmissionResult:
+    def _alone(self, parcel: Parcel, suspect: Submission) -> SubmissionResult:
         from autograder.executors import local_workers
 
         for _ in range(2):
-            with suppress(BrokenExecutor), local_workers(folder, parcel, 1) as workers:
+            with suppress(BrokenExecutor), local_workers(parcel, 1) as workers:
                 return self._submit(workers, suspect).result()
         return not_graded(self._assignment, suspect, "It ended the grader's own process, twice.")
 

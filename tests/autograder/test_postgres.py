@@ -4,13 +4,14 @@ import threading
 
 from nbgrader.api import Gradebook
 
+
 def scores(course):
     with Gradebook(course.url, "backprop") as book:
         return {entry.student.id: entry.score for entry in book.assignment_submissions("captioning")}
 
 
-def test_two_graders_write_to_one_gradebook_at_once_and_no_grade_is_lost(postgres_course, student_of):
-    course = postgres_course
+def test_two_graders_write_to_one_gradebook_at_once_and_no_grade_is_lost(course_in_postgres, student_of):
+    course = course_in_postgres
     right = student_of("lstm_captioning").files
     students = [f"s{number}" for number in range(4)]
     for name in students:
@@ -30,8 +31,8 @@ def test_two_graders_write_to_one_gradebook_at_once_and_no_grade_is_lost(postgre
     assert not (course.folder / "gradebook.db").exists()
 
 
-def test_two_runs_that_write_the_same_students_at_once_agree(postgres_course):
-    course = postgres_course
+def test_two_runs_that_write_the_same_students_at_once_agree(course_in_postgres):
+    course = course_in_postgres
     for number in range(6):
         course.hand_in(f"s{number}", {"rnn_captioning.ipynb": b"{"})
     other = threading.Thread(target=lambda: course.run("autograder", "grade", "captioning", "--force"))
