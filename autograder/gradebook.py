@@ -9,8 +9,10 @@ notebooks are written to ``autograded/STUDENT/ASSIGNMENT/``.
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import warnings
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +30,7 @@ from nbgrader.utils import (
     is_task,
     parse_utc,
 )
-from sqlalchemy.exc import IntegrityError, OperationalError, SAWarning
+from sqlalchemy.exc import DBAPIError, SAWarning
 
 from autograder.autograded import rebuilt, released_notebook, shown, with_results
 from autograder.course import course_config
@@ -66,10 +68,15 @@ class CourseGradebook:
         }
         self._autograded = Path(self._directory.root) / str(self._directory.autograded_directory)
         remove_leftovers(self._autograded, f"{SCRATCH}*")
-        self._gradebook = Gradebook(self._directory.db_url, self._directory.course_id)
         self.remarks: list[str] = []
         """What was amiss beside the notebooks."""
-        self._cells = {cell.id: cell.name for cell in self._known_cells()}
+        try:
+            self._gradebook = Gradebook(self._directory.db_url, self._directory.course_id)
+            self._cells = {cell.id: cell.name for cell in self._known_cells()}
+        except DBAPIError as error:
+            raise AutograderError(
+                f"The gradebook cannot be opened: {_first_line(error)}", "See that the database can be reached."
+            ) from error
 
     @property
     def url(self) -> str:
@@ -110,12 +117,12 @@ class CourseGradebook:
         for tried in range(1, TRIES + 1):
             try:
                 self._save(submission, notebooks, result, former)
-            except (IntegrityError, InvalidEntry, OperationalError) as error:
-                self._gradebook.db.rollback()
+            except (DBAPIError, InvalidEntry) as error:
+                with suppress(DBAPIError):  # of a connection that is lost there is nothing to roll back
+                    self._gradebook.db.rollback()
                 if tried == TRIES:
-                    cause = str(error).strip().splitlines()[0]
                     raise AutograderError(
-                        f"The grades of {submission.student} cannot be written to {self.url}: {cause}",
+                        f"The grades of {submission.student} cannot be written to {self.url}: {_first_line(error)}",
                         "See that the database can be reached; grading again goes on from here.",
                     ) from error
             else:
@@ -153,11 +160,11 @@ class CourseGradebook:
         former: SubmissionResult | None,
     ) -> None:
         book = self._gradebook
-        book.update_or_create_student(submission.student)
         timestamp = self._timestamp(submission)
         told = {"timestamp": timestamp} if timestamp else {}
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _commits_postponed(book.db):
             warnings.simplefilter("ignore", SAWarning)  # newer versions of SQLAlchemy find fault with nbgrader's way
+            book.update_or_create_student(submission.student)
             entry = book.update_or_create_submission(self._assignment.name, submission.student, **told)
         entries = {each.name: each for each in entry.notebooks}
         for assigned in self._assignment.notebooks:
@@ -230,6 +237,25 @@ class CourseGradebook:
                 copy = made / found.relative_to(source)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(found, copy)
+
+
+@contextmanager
+def _commits_postponed(session: Any) -> Iterator[None]:
+    """Let nbgrader's API, which commits after each step, only send what it has: all or nothing is to be written.
+
+    It also logs the traceback of an error that it raises, which is told once, by whoever catches it.
+    """
+    log = logging.getLogger("tornado.application")
+    session.commit, log.disabled = session.flush, True
+    try:
+        yield
+    finally:
+        log.disabled = False
+        del session.commit
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
 
 
 def save_extra_credit(
