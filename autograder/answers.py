@@ -24,9 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 from autograder.errors import SuiteError
 from autograder.guests import Argument, Guest, Guests
-from autograder.sandbox import POLICY, Step
-from autograder.sandbox.box import only_handles
-from autograder.sandbox.worker import Budget, Decoder, Encoder, Handle, Notebook
+from autograder.sandbox import Step, Workspace
+from autograder.sandbox.worker import Handle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -169,52 +168,26 @@ class Reference(Answers):
 
     def __init__(self, statements: Sequence[Statement], file: Path) -> None:
         super().__init__(Guest())
-        self._notebook = Notebook(self._asked)
-        self._notebook.module.__dict__["__file__"] = str(file)
+        self._workspace = Workspace(self._answer)
+        self._workspace.set_file(file)
         for statement in statements:
             try:
-                self._notebook.execute(statement.source, statement.cell, statement.line)
+                self._workspace.run(statement)
             except Exception as error:
                 where = f"cell {statement.cell}, line {statement.line}"
                 raise SuiteError(f"The reference solution does not run: {where}: {error!r}") from error
 
     def forget(self) -> None:
         """Let go of everything that tests hold."""
-        self._notebook.kept.clear()
+        self._workspace.forget()
         self._guests.clear()
 
     def class_of(self, thing: Thing) -> type:
         """The class of a thing of this reference."""
-        return type(self._notebook.find(thing.handle))
+        return type(self._workspace.find(thing.handle))
 
     def _perform(self, steps: Sequence[Step]) -> list[Any]:
-        results = []
-        for step in steps:
-            encoder = Encoder(self._budget(), self._notebook.keep, by_value=1)
-            target, args, kwargs = self._found((step.target, step.args, step.kwargs or {}))
-            tree = self._notebook.perform(encoder, step.do, target, step.name, args, kwargs)
-            results.append(self._copied(encoder, tree))
-        return results
-
-    def _found(self, value: Any) -> Any:
-        """A copy of ``value`` as the solution gets it, so that nothing it does reaches the test's own arrays."""
-        encoder = Encoder(self._budget(), only_handles, by_value=POLICY.depth)
-        tree = encoder.encode(value)
-        return Decoder(bytes(encoder.body), self._budget(), self._notebook.find).decode(tree)
-
-    def _asked(self, do: str, target: Any, name: str, args: Any, kwargs: Any) -> Any:
-        """What a stand-in gets: of copies, as in the box."""
-        encoder = Encoder(self._budget(), self._notebook.keep, by_value=POLICY.depth)
-        target, args, kwargs = self._copied(encoder, encoder.encode((target, args, kwargs)))
-        return self._found(self._answer(Step(do, name, target, args, kwargs)))
-
-    def _copied(self, encoder: Encoder, tree: Any) -> Any:
-        """What was encoded, with handles as they are."""
-        return Decoder(bytes(encoder.body), self._budget(), lambda handle: handle).decode(tree)
-
-    @staticmethod
-    def _budget() -> Budget:
-        return Budget(POLICY.values, POLICY.frame, POLICY.depth)
+        return [self._workspace.do(step) for step in steps]
 
 
 def everywhere(value: Any, change: Callable[[Any], Any]) -> Any:

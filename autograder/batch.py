@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import signal
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from autograder.errors import AutograderError
 from autograder.grading import grade, not_graded
+from autograder.parallel import interrupt_postponed
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -110,7 +110,7 @@ class _Batch:
             yield from self._through(workers)
 
     def _submit(self, workers: Workers, submission: Submission) -> Future[SubmissionResult]:
-        with _interrupt_postponed():  # a process that is half started would be left behind
+        with interrupt_postponed():  # a process that is half started would be left behind
             return workers.submit(submission, seed=self._seeds.get(submission.student), isolated=self._isolated)
 
     def _alone(self, parcel: Parcel, suspect: Submission) -> SubmissionResult:
@@ -149,15 +149,3 @@ class _Batch:
             return future.result()
         except workers.deadly:
             return not_graded(self._assignment, submission, "It ended one worker after another.")
-
-
-@contextmanager
-def _interrupt_postponed() -> Iterator[None]:
-    pressed: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if pressed:
-        raise KeyboardInterrupt

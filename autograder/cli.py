@@ -207,6 +207,36 @@ def export(assignment: str, kind: str, to: Path | None) -> None:
 
 
 @main.command()
+@click.argument("assignment")
+@click.option("--sample", type=click.IntRange(min=0), help="How many mutants, of all questions; by default every one.")
+@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Seeds for each right variant.")
+@click.option("--seed", type=click.IntRange(min=0), help="Repeat an audit: the seed that it showed.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes at a time; by default one for each processor.")
+def audit(assignment: str, sample: int | None, seeds: int, seed: int | None, jobs: int | None) -> None:
+    """Check that an ASSIGNMENT is sound: its suites pass what is right, and fail what is wrong."""
+    from autograder.audit import audit as make_audit
+    from autograder.audit import show_audit
+    from autograder.course import load_assignment
+    from autograder.progress import counted
+
+    console = Console()
+    assigned = load_assignment(assignment)
+    found = make_audit(
+        assigned,
+        sample=sample,
+        seed=seed,
+        seeds=seeds,
+        jobs=jobs,
+        watch=lambda shares, total: counted(
+            shares, total, console, "auditing", lambda share: share[0].question if share else "leaks"
+        ),
+    )
+    show_audit(found, assigned, console)
+    if found.problems:
+        sys.exit(1)
+
+
+@main.command()
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path), default=Path("demo"), show_default=True)
 def demo(folder: Path) -> None:
     """Make a small class (right, wrong, unwritten and broken notebooks) and grade it from end to end."""

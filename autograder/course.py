@@ -11,7 +11,7 @@ worth 0 there, and bears ``"autograder": {"extra_credit": 6}`` in its metadata.
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from coursekit.errors import NotebookUnreadable
 from coursekit.notebook import Notebook, defines, read_notebook, slice_for
 
 if TYPE_CHECKING:
-    from coursekit.notebook import Cell
+    from coursekit.notebook import Cell, Statement
 
 SUITES = Path(__file__).parent / "suites"
 HOME = Path(__file__).parent.parent
@@ -55,6 +55,10 @@ class AssignedNotebook:
     suite: Path
     misconceptions: tuple[Misconception, ...] = field(repr=False)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What other processes get: not what is computed from it."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
     @property
     def names(self) -> tuple[str, ...]:
         """The functions and classes that are graded."""
@@ -66,14 +70,19 @@ class AssignedNotebook:
         return all(question.extra_credit for question in self.questions)
 
     @cached_property
+    def solution(self) -> list[Statement]:
+        """The instructor's solution: the statements that the questions need."""
+        return slice_for(self.source.statements, self.names)
+
+    @cached_property
     def reference(self) -> Reference:
-        """The instructor's solution, ready to be called."""
-        return Reference(slice_for(self.source.statements, self.names), self.path)
+        """The same, ready to be called."""
+        return Reference(self.solution, self.path)
 
     @cached_property
     def mistakes(self) -> KnownMistakes:
         """The known mistakes, ready to be recognised."""
-        return KnownMistakes(self.misconceptions, slice_for(self.source.statements, self.names), self.path)
+        return KnownMistakes(self.misconceptions, self.solution, self.path)
 
 
 @dataclass(frozen=True)
@@ -125,8 +134,8 @@ def assignment_names(course: Path) -> list[str]:
     return sorted(folder.name for folder in (course / "source").glob("*") if any(folder.glob("*.ipynb")))
 
 
-def load_assignment(name: str, course: Path | None = None, suites: Path = SUITES) -> Assignment:
-    """Read one assignment, its hidden suites from ``suites/NAME``.
+def load_assignment(name: str, course: Path | None = None, suites: Path | None = None) -> Assignment:
+    """Read one assignment, its hidden suites from ``suites/NAME``, by default those of the kit.
 
     Raises:
         UsageError: there is no such assignment.
@@ -138,7 +147,7 @@ def load_assignment(name: str, course: Path | None = None, suites: Path = SUITES
         listed = ", ".join(known) or "none at all"
         raise UsageError(f"There is no assignment {name!r} in {course / 'source'}.", f"There is: {listed}.")
     folder = course / "source" / name
-    notebooks = [_assigned(path, suites / name) for path in sorted(folder.glob("*.ipynb"))]
+    notebooks = [_assigned(path, (suites or SUITES) / name) for path in sorted(folder.glob("*.ipynb"))]
     return Assignment(name, folder, tuple(sorted(notebooks, key=lambda notebook: notebook.extra_credit)))
 
 
@@ -157,7 +166,8 @@ def _assigned(path: Path, suites: Path) -> AssignedNotebook:
         for cell in source.cells
         if cell.nbgrader.get("grade") and not cell.nbgrader.get("solution")  # with "solution", it is graded by hand
     )
-    return AssignedNotebook(path.stem, path, source, questions, suite, _misconceptions(suites, path.stem))
+    misconceptions = listed_in(suites / f"misconceptions_{path.stem}.py", "MISCONCEPTIONS")
+    return AssignedNotebook(path.stem, path, source, questions, suite, misconceptions)
 
 
 def _question(source: Notebook, cell: Cell) -> Question:
@@ -181,13 +191,13 @@ def _question_name(source: Notebook, grade_id: str) -> str:
     raise SuiteError(f"{source.name} has a grade cell {grade_id!r}, but defines no function or method of that name.")
 
 
-def _misconceptions(suites: Path, notebook: str) -> tuple[Misconception, ...]:
-    path = suites / f"misconceptions_{notebook}.py"
+def listed_in(path: Path, name: str) -> tuple[Any, ...]:
+    """What a file beside a suite lists under ``name``; nothing if there is no such file."""
     if not path.is_file():
         return ()
-    spec = importlib.util.spec_from_file_location(f"autograder.suites.{suites.name}.{path.stem}", path)
+    spec = importlib.util.spec_from_file_location(f"autograder.suites.{path.parent.name}.{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return tuple(module.MISCONCEPTIONS)
+    return tuple(getattr(module, name))

@@ -167,6 +167,9 @@ class _Sitting:
             paper.run.run()
             paper.failed = [name for name in paper.assigned.names if paper.run.earned(name) < 1]
             paper.failures += paper.run.errors
+            for name in paper.failed:
+                if not needed_loan(name, paper.notebook, set(paper.failed), paper.run.pairs):  # else that comes first
+                    paper.run.exemplify(name)
 
     def judge_again(self, paper: _Paper) -> None:
         """Judge each question that failed once more, with the functions lent to it that it uses and that failed too."""

@@ -42,9 +42,7 @@ class Misconception:
 
     def concerns(self, source: str) -> bool:
         """Whether some source defines the function, class or method that the mistake is made in."""
-        name, _, method = self.question.partition(".")
-        defined = re.search(rf"^(def|class) {name}\b", source, re.MULTILINE)
-        return defined is not None and (not method or f"def {method}(" in source)
+        return _defines(source, self.question)
 
     def apply(self, source: str) -> str:
         """The source with the mistake made. Raises SuiteError unless the reference's words occur in it once."""
@@ -56,15 +54,25 @@ class Misconception:
         return source.replace(right, wrong)
 
 
+def _defines(source: str, question: str) -> bool:
+    name, _, method = question.partition(".")
+    defined = re.search(rf"^(def|class) {name}\b", source, re.MULTILINE)
+    return defined is not None and (not method or f"def {method}(" in source)
+
+
+def defining(statements: Sequence[Statement], question: str) -> Statement:
+    """The statement of the reference solution that defines a question. Raises SuiteError unless there is one."""
+    found = [statement for statement in statements if _defines(statement.source, question)]
+    if len(found) != 1:
+        raise SuiteError(f"{question} is defined {len(found)} times in the reference solution.")
+    return found[0]
+
+
 def with_mistake(statements: Sequence[Statement], misconception: Misconception) -> list[Statement]:
     """The reference solution with one mistake made in the statement that defines the question."""
-    found = [statement for statement in statements if misconception.concerns(statement.source)]
-    if len(found) != 1:
-        raise SuiteError(
-            f"The misconception {misconception.name!r} belongs to {misconception.question}, defined nowhere."
-        )
+    changed = defining(statements, misconception.question)
     return [
-        replace(statement, source=misconception.apply(statement.source)) if statement is found[0] else statement
+        replace(statement, source=misconception.apply(statement.source)) if statement is changed else statement
         for statement in statements
     ]
 

@@ -75,6 +75,8 @@ class TestResult:
     """The name of the known mistake whose output theirs equals."""
     remark: str = ""
     """What works but could be better; it costs nothing."""
+    example: str = ""
+    """The smallest case found that goes wrong, as lines for a cell of a notebook, with what theirs gives there."""
     error_map: ErrorMap | None = None
     """If it is an array that is wrong: where."""
 

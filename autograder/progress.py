@@ -6,15 +6,15 @@ import json
 from collections import Counter
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
 from autograder.outcomes import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from typing import TextIO
 
     from rich.console import Console
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 STYLES = {Status.ABSENT: "dim", Status.GRADED: "green", Status.PARTLY: "yellow", Status.UNREADABLE: "red"}
 FAILED = "failed"
+Item = TypeVar("Item")
 
 
 @dataclass
@@ -78,6 +79,25 @@ def watched(
                 told = f"{number}/{total} {result.student}: {result.status}, {score}"
                 console.print(told, markup=False, highlight=False, soft_wrap=True)
             yield result
+
+
+def counted(
+    items: Iterable[Item], total: int, console: Console, doing: str, told: Callable[[Item], str]
+) -> Iterator[Item]:
+    """Pass items on while a bar shows how many there are; where there is no terminal, nothing is shown."""
+    columns = (
+        TextColumn(doing),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[last]}", markup=False),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(doing, total=total, last="")
+        for item in items:
+            progress.update(task, advance=1, last=told(item)[:30])
+            yield item
 
 
 def tell_unchanged(report: Report, new: Iterable[Submission], lines: TextIO) -> None:

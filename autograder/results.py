@@ -149,7 +149,9 @@ def _suite(notebook: AssignedNotebook) -> str:
     files = [
         path
         for path in sorted(notebook.suite.parent.iterdir())
-        if path.is_file() and (not path.name.startswith(others) or path.stem.partition("_")[2] == notebook.name)
+        if path.is_file()
+        and not path.name.startswith(("variants_", "equivalent_"))  # the suite is measured by these; no grade is
+        and (not path.name.startswith(others) or path.stem.partition("_")[2] == notebook.name)
     ]
     return digest(part for path in files for part in (path.name, path.read_bytes()))
 

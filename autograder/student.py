@@ -7,11 +7,12 @@ it. Such a function is not called again: each of its tests gets the same sentenc
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from autograder.answers import Answers
 from autograder.lending import Loan
-from autograder.sandbox import POLICY, Box, Raised, Trouble
+from autograder.sandbox import POLICY, Box, OpenBox, Raised, Trouble
 from autograder.verdicts import CallFailed
 from coursekit.notebook import Problem, defines, names_used_by, old_habits, slice_for
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     from autograder.sandbox import Policy, Step
     from coursekit.notebook import Notebook, Statement
+
+
+CALLS = ("call", "count")
 
 
 class Student(Answers):
@@ -32,6 +36,7 @@ class Student(Answers):
         beside: files that lie beside the notebook, by name: the other notebooks of the submission.
         loan: functions and classes of the reference that stand in for theirs.
         isolated: False runs their code as a plain process, for code one trusts.
+        inside: True runs it in this process, for code of our own: much faster, and nothing is sealed.
     """
 
     _loan: Loan
@@ -45,20 +50,23 @@ class Student(Answers):
         beside: Mapping[str, bytes] | None = None,
         loan: Loan | None = None,
         isolated: bool = True,
+        inside: bool = False,
     ) -> None:
         super().__init__(loan or Loan({}))
         self.problems: list[Problem] = []
         self._notebook = notebook
         self._policy = policy
-        self._isolated = isolated
+        self._new_box = partial(OpenBox, policy) if inside else partial(Box, policy, isolated=isolated)
         self._beside = dict(beside or {})
         self._statements = slice_for(notebook.statements, names)
         # Started now, so that it comes up while the suite is being read.
-        self._fresh: Box | None = Box(policy, isolated=isolated)
-        self._box: Box | None = None
+        self._fresh: Box | OpenBox | None = self._new_box()
+        self._box: Box | OpenBox | None = None
         self._skipped: set[int] = set()
         self._fatal: dict[str, str] = {}
         self._spent = 0.0
+        self.changed: set[tuple[str, str]] = set()
+        """Functions and those of their arguments that they have changed, since it last forgot."""
 
     def close(self) -> None:
         """End the box."""
@@ -70,6 +78,7 @@ class Student(Answers):
     def forget(self) -> None:
         """Let go of everything that tests hold in the box, and of theirs that it holds: called between two tests."""
         self._guests.clear()
+        self.changed.clear()
         if self._box is not None:
             try:
                 self._box.forget()
@@ -78,7 +87,7 @@ class Student(Answers):
 
     def _perform(self, steps: Sequence[Step]) -> list[Any]:
         function = self._label(steps)
-        if any(step.do == "call" and step.target is None for step in steps):
+        if any(step.do in CALLS and step.target is None for step in steps):
             self._must_be_defined(function)
         self._must_not_be_fatal(function)
         if self._spent > self._policy.notebook_seconds:
@@ -88,6 +97,7 @@ class Student(Answers):
         try:
             box = self._running_box(steps)
             results = box.perform(steps, self._answer)
+            self.changed |= {(function, argument) for argument in box.changed}
         except Trouble as trouble:
             self._box = None
             self._fatal[function] = f"{function} {trouble}."
@@ -100,7 +110,7 @@ class Student(Answers):
 
     # ----------------------------------------------------------------------------------------- the box
 
-    def _running_box(self, steps: Sequence[Step]) -> Box:
+    def _running_box(self, steps: Sequence[Step]) -> Box | OpenBox:
         if self._box is None:
             if any(step.target is not None for step in steps):
                 raise CallFailed(self._label(steps), "What it needs was lost when the interpreter ended.")
@@ -109,11 +119,11 @@ class Student(Answers):
                 self._box.lend(self._loan.names)
         return self._box
 
-    def _loaded_box(self) -> Box:
+    def _loaded_box(self) -> Box | OpenBox:
         """A box in which the needed statements have been executed, but for those that cannot be."""
         deadline = time.monotonic() + self._policy.load_seconds
         while True:
-            box = self._fresh or Box(self._policy, isolated=self._isolated)
+            box = self._fresh or self._new_box()
             self._fresh = None
             try:
                 for file, content in self._beside.items():
@@ -133,7 +143,7 @@ class Student(Answers):
             else:
                 return box
 
-    def _execute(self, box: Box, statement: Statement) -> None:
+    def _execute(self, box: Box | OpenBox, statement: Statement) -> None:
         raised = box.execute(statement)
         if raised is not None:
             line = next(
@@ -150,7 +160,7 @@ class Student(Answers):
     @staticmethod
     def _label(steps: Sequence[Step]) -> str:
         """What a step calls, as a student would name it: "affine_forward", "Network.loss"."""
-        step = next((step for step in reversed(steps) if step.do == "call"), steps[-1])
+        step = next((step for step in reversed(steps) if step.do in CALLS), steps[-1])
         if step.target is None:
             return step.name
         kind = step.target.description.removeprefix("a ")
@@ -196,7 +206,8 @@ class Student(Answers):
         said = f"{raised.kind}: {raised.message}".rstrip(": ")
         hints = old_habits(self._source_of(function)) if raised.kind in ("NameError", "AttributeError") else []
         hints += [f"{problem}" for problem in self.problems] if raised.kind == "NameError" else []
-        return CallFailed(function, f"{function} raised {said}{where}.", " ".join(hints))
+        raises = "" if raised.kind == "NameError" else raised.kind  # which has nothing to do with the inputs
+        return CallFailed(function, f"{function} raised {said}{where}.", " ".join(hints), raised=raises)
 
     def _source_of(self, function: str) -> str:
         statement = defines(self._notebook.statements, function.partition(".")[0])

@@ -8,6 +8,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from autograder.feedback import LEAD
 from autograder.outcomes import Outcome
 from autograder.progress import STYLES
 from autograder.regrade import changes
@@ -155,6 +156,9 @@ def _show_notebook(notebook: NotebookResult, console: Console) -> None:
         else:
             found.append(f"{told.title}\n", "dim")
             found.append(told.rationale or told.cause)
+            if told.example:
+                found.append(f"\n{LEAD}\n", "dim")
+                found.append(told.example)
             if told.hint:
                 found.append(f"\n→ {told.hint}", "cyan")
         table.add_row(Text(f"{mark} {question.question}", style), _points(question), found)

@@ -17,11 +17,12 @@ STUDENT_PACKAGES = {"numpy", "h5py", "imageio", "matplotlib", "tqdm", "IPython"}
 LAYERS = (
     ("errors", "outcomes", "verdicts", "files", "progress"),
     ("sandbox", "sandbox.policy", "sandbox.worker", "sandbox.view", "sandbox.bubblewrap"),
-    ("sandbox.box",),
+    ("sandbox.box", "sandbox.workspace"),
     ("guests",),
     ("answers", "lending", "student"),
-    ("calling", "misconceptions", "error_maps", "judging", "plugin"),
+    ("calling", "cases", "misconceptions", "error_maps", "conduct", "judging", "smallest", "plugin"),
     ("course", "grading"),
+    ("parallel",),
     ("parcel",),
     ("executors",),
     ("cluster",),
@@ -31,6 +32,10 @@ LAYERS = (
     ("autograded", "passages", "bundle"),
     ("gradebook", "leaks"),
     ("records", "release"),
+    ("audit.mutants", "audit.variants", "audit.session"),
+    ("audit.equivalents", "audit.checking"),
+    ("audit.auditing",),
+    ("audit.showing",),
     ("sealed", "demo"),
     ("cli", "__main__"),
 )
@@ -89,6 +94,7 @@ def test_the_part_inside_the_sandbox_needs_the_standard_library_and_numpy_alone(
 def test_every_module_imports_from_its_own_layer_or_from_one_below():
     layer = {f"autograder.{name}": number for number, names in enumerate(LAYERS) for name in names}
     layer["autograder.sandbox"] = layer["autograder.sandbox.box"]
+    layer["autograder.audit"] = layer["autograder.audit.showing"]
     layer["autograder"] = 0
     for module, path in modules("autograder"):
         for name in imports(path, module):

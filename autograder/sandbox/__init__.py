@@ -2,5 +2,6 @@
 
 from autograder.sandbox.box import Box, Died, Lied, Overran, Raised, Step, Trouble
 from autograder.sandbox.policy import POLICY, Policy
+from autograder.sandbox.workspace import OpenBox, Workspace
 
-__all__ = ["POLICY", "Box", "Died", "Lied", "Overran", "Policy", "Raised", "Step", "Trouble"]
+__all__ = ["POLICY", "Box", "Died", "Lied", "OpenBox", "Overran", "Policy", "Raised", "Step", "Trouble", "Workspace"]

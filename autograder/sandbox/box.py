@@ -65,7 +65,8 @@ class Raised:
 class Step:
     """One thing to do in the box.
 
-    "call" a function, a method of ``target``, or without a name ``target`` itself; "get" or "set" an attribute;
+    "call" a function, a method of ``target``, or without a name ``target`` itself; "count" does so too, and results in
+    how often each function was called in it, and under "" the busiest line was run; "get" or "set" an attribute;
     "keep" a value, so that it stays there and a handle stands for it; "fetch" what a handle holds.
     """
 
@@ -90,6 +91,8 @@ class Box:
 
     def __init__(self, policy: Policy = POLICY, *, isolated: bool = True) -> None:
         self.policy = policy
+        self.changed: set[str] = set()
+        """The arguments that calls of the latest request have changed, by the names that their functions give them."""
         self._closed = False
         self._numbers = itertools.count(secrets.randbits(32))
         self._scratch = None if isolated else tempfile.TemporaryDirectory()
@@ -293,8 +296,11 @@ class Box:
         reply, arrays = self._ask(head, body, seconds, lender)
         decoder = worker.Decoder(arrays, self._budget(), _plain)
         try:
+            self.changed = {clean(name, 80) for result in reply["results"] for name in result.get("changed", ())[:20]}
             found = [
-                self._raised(result["error"]) if "error" in result else _cleaned(decoder.decode(result["value"]))
+                raised(result["error"], self.policy.text)
+                if "error" in result
+                else _cleaned(decoder.decode(result["value"]))
                 for result in reply["results"]
             ]
         except Exception:  # noqa: BLE001 - whatever is wrong with it, it is no answer
@@ -302,14 +308,6 @@ class Box:
         if len(found) > count or (len(found) < count and not (found and isinstance(found[-1], Raised))):
             raise self._lied("with too many results or too few")
         return found
-
-    def _raised(self, told: Any) -> Raised:
-        return Raised(
-            kind=clean(told["type"], 80),
-            kinds=tuple(clean(kind, 80) for kind in told["kinds"][:20]),
-            message=clean(told["message"], self.policy.text),
-            lines=tuple((clean(cell, 20), int(line), clean(name, 80)) for cell, line, name in told["lines"][:8]),
-        )
 
     def _lied(self, how: str) -> Lied:
         self.close()
@@ -352,6 +350,16 @@ class Box:
         said = self._process.stderr.read(4096).decode(errors="replace").strip()
         self.close()
         return bubblewrap.refusal(said) or BrokenBox(f"The sandbox did not start: it {trouble}. {said[-500:]}".strip())
+
+
+def raised(told: Any, limit: int) -> Raised:
+    """An exception as the worker tells it, as far as it is believed."""
+    return Raised(
+        kind=clean(told["type"], 80),
+        kinds=tuple(clean(kind, 80) for kind in told["kinds"][:20]),
+        message=clean(told["message"], limit),
+        lines=tuple((clean(cell, 20), int(line), clean(name, 80)) for cell, line, name in told["lines"][:8]),
+    )
 
 
 def clean(told: Any, limit: int) -> str:

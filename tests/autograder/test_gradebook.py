@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
@@ -73,6 +74,11 @@ def broken(text):
     return json.dumps(content)
 
 
+def of_format_3(text):
+    """The notebook as IPython notebooks were before 2015."""
+    return nbformat.writes(nbformat.convert(nbformat.reads(text, as_version=4), 3))
+
+
 @pytest.fixture
 def a_class(course, student_of):
     """Submissions of every kind."""
@@ -81,6 +87,7 @@ def a_class(course, student_of):
     course.hand_in("stub", {name: (HOME / "assignments" / "captioning" / name).read_bytes() for name in (RNN, LSTM)})
     course.hand_in("one", {RNN: student_of("rnn_captioning").begin("rnn_forward", "1 / 0").text})
     course.hand_in("broken", {RNN: broken(student_of("rnn_captioning").text)})
+    course.hand_in("old", {RNN: of_format_3(student_of("rnn_captioning").text)})
     course.hand_in("renamed", {"Copy of lstm.ipynb": right[LSTM], "my answers (2).ipynb": right[RNN]})
     course.hand_in("cut", {RNN: b'{"cells": [', LSTM: right[LSTM]})
     course.hand_in("other", {"essay.ipynb": b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'})
@@ -110,7 +117,7 @@ def test_both_ways_give_every_submission_the_same_grades_and_notebooks(a_class, 
     assert scores["right", "rnn_captioning"] == 46
     assert scores["right", "lstm_captioning"] == 20
     assert scores["stub", "rnn_captioning"] == scores["other", "rnn_captioning"] == 0
-    assert scores["broken", "rnn_captioning"] == 46
+    assert scores["broken", "rnn_captioning"] == scores["old", "rnn_captioning"] == 46
     assert scores["renamed", "lstm_captioning"] == 20
     assert scores["cut", "rnn_captioning"] == 0
     assert 0 < scores["one", "rnn_captioning"] < 46

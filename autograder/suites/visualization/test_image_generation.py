@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,7 @@ def bounded(model: Any, options: Mapping[str, Any]) -> Lent:
 
 def must_undo_jitter(judge: Judge, run: Callable[[Answers, Any, dict[str, Any]], Any], model: Any) -> None:
     """With a learning rate of 0 every picture that the model sees must be the result, moved by the jitter."""
-    options = {**QUIET, "learning_rate": 0.0, "l2_reg": 0.0, "max_jitter": 5, "num_iterations": 12}
+    options = {**QUIET, "learning_rate": 0.0, "l2_reg": 0.0, "max_jitter": 5, "num_iterations": 40}
     lent = bounded(model, options)
     yours = run(judge.student, lent, options)
     seen = lent.inputs["forward"]
@@ -84,8 +85,14 @@ def must_undo_jitter(judge: Judge, run: Callable[[Answers, Any, dict[str, Any]],
         sentence = "With a learning rate of 0 the picture drifts: it is not where it was before the jitter."
         blame(judge, sentence, "What brings the picture back after each step?", asking(run, model, moving))
     if len(shifts) < 4:
-        sentence = f"With max_jitter=5 the model sees the picture at {len(shifts)} places only, in 12 steps."
+        sentence = f"With max_jitter=5 the model sees the picture at {len(shifts)} places only, in 40 steps."
         blame(judge, sentence, "How are the two shifts drawn?", asking(run, model, moving))
+    for axis, ways in enumerate((("up", "down"), ("left", "right"))):
+        signs = {np.sign(shift[axis]) for shift in shifts if shift}
+        for sign, way in zip((-1, 1), ways, strict=True):
+            if sign not in signs:  # happens to who draws well once in 10 billion times
+                sentence = f"With max_jitter=5 the picture is never moved {way}, in 40 steps."
+                blame(judge, sentence, "Between which two numbers are the shifts drawn?", asking(run, model, moving))
 
 
 def shift_between(one: np.ndarray, other: np.ndarray, largest: int) -> tuple[int, int] | None:
@@ -114,6 +121,12 @@ def must_blur(judge: Judge, run: Callable[[Answers, Any, dict[str, Any]], Any], 
     if not (lent.inputs["forward"] and np.array_equal(again, lent.inputs["forward"][0])):
         sentence = "With a learning rate of 0, no blur and no jitter the picture changes all the same."
         blame(judge, sentence, "What is done in every step, and what only after some?", asking(run, model, options))
+    lent = bounded(model, often)
+    seen = [run(judge.student, lent, often), *reversed(lent.inputs["forward"])]
+    blurred = sum(not np.array_equal(one, other) for one, other in pairwise(seen))
+    if blurred > 1 + options["num_iterations"] / often["blur_every"]:  # it may begin with the first step or later
+        sentence = f"With blur_every=2 the picture is blurred {blurred} times in 12 steps."
+        blame(judge, sentence, "After which steps is the picture blurred?", asking(run, model, often))
 
 
 def asking(
@@ -289,6 +302,25 @@ def test_dream_direction(judge: Judge, layer: str) -> None:
 
     expected = unit(numeric_gradient(energy, X))
     judge.same("the first step", expected, lambda who: first_step(who, X, layer, model))
+
+
+@question("deepdream")
+def test_dream_step(judge: Judge) -> None:
+    """However steep the model is, a step moves the pixels by about the learning rate: its gradient is scaled."""
+    X = judge.rng.uniform(-1, 1, (1, 3, 9, 11))
+    options = {**STILL, "learning_rate": 0.02, "num_iterations": 1}
+    for steepness in (20.0, 0.05):
+        model = TemplateNetwork(steepness * judge.normal(3, *X.shape[1:]))
+
+        def dream(who: Answers, model: Any = model) -> Any:
+            return who.deepdream(X, "scores", bounded(model, options), **options)
+
+        yours = dream(judge.student)
+        must_be_picture("the dream", yours, X.shape)
+        moved = float(np.abs(yours - X).mean())
+        if not 0.5 < moved / options["learning_rate"] < 2:  # the gradient may be scaled by another mean, too
+            sentence = f"With a learning rate of 0.02 the first step moves the pixels by {moved:.2g} on average."
+            blame(judge, sentence, "What is the gradient divided by?", dream)
 
 
 @question("deepdream", weight=2)

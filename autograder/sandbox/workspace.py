@@ -1,0 +1,200 @@
+"""The conversation of a box without the box: code of our own runs in this very process.
+
+The reference solution does, and so do its mutants and its variants, of which there are thousands: no process is started
+for them, and nothing is sealed. Who answers does not see the difference: only copies go in and come out, and what is
+nested or no plain data stays behind a handle.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import signal
+import tempfile
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autograder.sandbox.box import Overran, Step, only_handles, raised
+from autograder.sandbox.policy import POLICY, Policy
+from autograder.sandbox.worker import Budget, Decoder, Encoder, Notebook, explain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from autograder.sandbox.box import Lender, Raised
+    from autograder.sandbox.worker import Handle
+    from coursekit.notebook import Statement
+
+
+class Workspace:
+    """A notebook's namespace in this process; what its code raises is raised, what it prints goes nowhere.
+
+    Args:
+        lender: what its stand-ins ask.
+        policy: how large and how deep a message may be.
+    """
+
+    def __init__(self, lender: Lender, policy: Policy = POLICY) -> None:
+        self.policy = policy
+        self._lender = lender
+        self._notebook = Notebook(self._asked)
+
+    def set_file(self, path: Path) -> None:
+        """Let the code believe that it stands in this file, to find the notebooks that lie beside it."""
+        self._notebook.module.__dict__["__file__"] = str(path)
+
+    def run(self, statement: Statement) -> None:
+        """Run one top-level statement."""
+        self._notebook.execute(statement.source, statement.cell, statement.line)
+
+    def do(self, step: Step) -> Any:
+        """Do one step and return its result, with a handle for each thing that stays here."""
+        encoder = Encoder(self._budget(), self._notebook.keep, by_value=1)
+        target, args, kwargs = self._found((step.target, step.args, step.kwargs or {}))
+        with contextlib.redirect_stdout(_Nowhere()), contextlib.redirect_stderr(_Nowhere()):
+            tree = self._notebook.perform(encoder, step.do, target, step.name, args, kwargs)
+        return self._copied(encoder, tree)
+
+    @property
+    def changes(self) -> list[str]:
+        """The array arguments that the latest call has changed."""
+        return self._notebook.changed
+
+    def find(self, handle: Handle) -> Any:
+        """What a handle stands for."""
+        return self._notebook.find(handle)
+
+    def lend(self, names: Iterable[str]) -> None:
+        """Let functions of these names ask the lender."""
+        self._notebook.module.__dict__.update({name: self._lent(name) for name in names})
+
+    def forget(self) -> None:
+        """Let go of everything that a handle was given for."""
+        self._notebook.kept.clear()
+
+    def _lent(self, name: str) -> Callable[..., Any]:
+        return lambda *args, **kwargs: self._asked("call", None, name, args, kwargs)
+
+    def _asked(self, do: str, target: Any, name: str, args: Any, kwargs: Any) -> Any:
+        """What a stand-in gets: of copies, as in the box."""
+        encoder = Encoder(self._budget(), self._notebook.keep, by_value=self.policy.depth)
+        target, args, kwargs = self._copied(encoder, encoder.encode((target, args, kwargs)))
+        return self._found(self._lender(Step(do, name, target, args, kwargs)))
+
+    def _found(self, value: Any) -> Any:
+        """A copy of ``value`` as the code gets it, so that nothing it does reaches the test's own arrays."""
+        encoder = Encoder(self._budget(), only_handles, by_value=self.policy.depth)
+        tree = encoder.encode(value)
+        return Decoder(bytes(encoder.body), self._budget(), self._notebook.find).decode(tree)
+
+    def _copied(self, encoder: Encoder, tree: Any) -> Any:
+        """What was encoded, with handles as they are."""
+        return Decoder(bytes(encoder.body), self._budget(), lambda handle: handle).decode(tree)
+
+    def _budget(self) -> Budget:
+        return Budget(self.policy.values, self.policy.frame, self.policy.depth)
+
+
+class OpenBox(Workspace):
+    """Answers like a :class:`autograder.sandbox.box.Box`, in this process: for code of our own, however wrong.
+
+    An endless loop is ended by the same limits, counted in processor time. Only the main thread can use it, since it is
+    there that signals arrive. What the code warns of goes nowhere.
+    """
+
+    def __init__(self, policy: Policy = POLICY) -> None:
+        super().__init__(self._no_lender, policy)
+        self.changed: set[str] = set()
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+
+    def place(self, name: str, content: bytes) -> None:
+        """Put a file beside the notebook, before anything of it runs."""
+        if self._scratch is None:
+            self._scratch = tempfile.TemporaryDirectory()
+            self.set_file(Path(self._scratch.name) / "notebook.ipynb")
+        (Path(self._scratch.name) / name).write_bytes(content)
+
+    def execute(self, statement: Statement) -> Raised | None:
+        """Run one top-level statement; the exception it raised, or None. Raises Overran."""
+        return self._attempt(self.policy.statement_seconds, lambda: self.run(statement))
+
+    def perform(self, steps: Sequence[Step], lender: Lender | None = None) -> list[Any | Raised]:
+        """Do ``steps`` in order; one result for each, up to the first that raised. Raises Overran."""
+        self._lender = self._answering(lender) if lender else self._no_lender
+        self.changed = set()
+        results: list[Any | Raised] = []
+
+        def perform() -> None:
+            for step in steps:
+                results.append(self.do(step))  # as they come: those before one that raises are kept
+                self.changed.update(self.changes)
+
+        calls = sum(step.do == "call" for step in steps)
+        failed = self._attempt(self.policy.call_seconds if calls <= 1 else self.policy.batch_seconds, perform)
+        return results if failed is None else [*results, failed]
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.forget()
+        if self._scratch is not None:
+            self._scratch.cleanup()
+
+    def _attempt(self, seconds: float, act: Callable[[], None]) -> Raised | None:
+        try:
+            with _within(seconds), warnings.catch_warnings(action="ignore"):
+                act()
+        except _Overdue:
+            self.close()
+            raise Overran(f"did not come to an end within {seconds:g} s") from None
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - SystemExit and its like included
+            return raised(explain(error, self.policy.text), self.policy.text)
+        return None
+
+    @staticmethod
+    def _no_lender(step: Step) -> Any:
+        raise LookupError(f"{step.name} was not lent")
+
+    def _answering(self, lender: Lender) -> Lender:
+        """The lender as code in a box knows it: what it raises is told as text, and its time is its own."""
+
+        def ask(step: Step) -> Any:
+            left, _ = signal.setitimer(signal.ITIMER_PROF, 0)
+            try:
+                return lender(step)
+            except Exception as error:  # noqa: BLE001 - wrong arguments are the fault of who asks
+                raise RuntimeError(f"{type(error).__name__}: {error}"[: self.policy.text]) from None
+            finally:
+                signal.setitimer(signal.ITIMER_PROF, left)
+
+        return ask
+
+
+class _Overdue(BaseException):
+    """The time is up."""
+
+
+def _overdue(*_: object) -> None:
+    raise _Overdue
+
+
+@contextlib.contextmanager
+def _within(seconds: float) -> Iterator[None]:
+    """Raise _Overdue when this process has computed for so long."""
+    before = signal.signal(signal.SIGPROF, _overdue)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
+class _Nowhere(io.TextIOBase):
+    """Takes whatever is written."""
+
+    def write(self, text: str) -> int:
+        """Take it."""
+        return len(text)
