@@ -12,10 +12,11 @@ from autograder.course import assignment_names, course_folder, load_assignment
 from autograder.files import write_whole
 from autograder.leaks import BEGIN
 from autograder.outcomes import Report
+from autograder.progress import watched
 from autograder.release import release
 from autograder.reporting import write_pages
 from autograder.submissions import find_submissions
-from autograder.terminal import show_class, show_failures, watched
+from autograder.terminal import show_class, show_failures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

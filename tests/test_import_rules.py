@@ -15,7 +15,7 @@ from autograder.course import HOME, assignment_names, load_assignment
 STUDENT_PACKAGES = {"numpy", "h5py", "imageio", "matplotlib", "tqdm", "IPython"}
 # Bottom up: a module imports from its own layer or from one below.
 LAYERS = (
-    ("errors", "outcomes", "verdicts", "files"),
+    ("errors", "outcomes", "verdicts", "files", "progress"),
     ("sandbox", "sandbox.policy", "sandbox.worker", "sandbox.view", "sandbox.bubblewrap"),
     ("sandbox.box", "sandbox.workspace"),
     ("guests",),
@@ -23,6 +23,9 @@ LAYERS = (
     ("calling", "cases", "misconceptions", "error_maps", "conduct", "judging", "smallest", "plugin"),
     ("course", "grading"),
     ("parallel",),
+    ("parcel",),
+    ("executors",),
+    ("cluster",),
     ("batch", "submissions", "fragments", "terminal", "doctor", "results", "regrade", "feedback", "exporters"),
     ("pages", "pages.dashboard", "pages.figures", "pages.rendering", "pages.statistics", "pages.student"),
     ("reporting",),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from autograder.course import HOME
 from autograder.judging import question
 from autograder.suites.visualization.networks import (
     NEVER,
@@ -50,7 +50,7 @@ SMOOTH = 0.5
 
 @cache
 def trained() -> PretrainedCNN:
-    return PretrainedCNN(HOME / "datasets" / "scenes_cnn.weights.h5")
+    return PretrainedCNN(Path(__file__).with_name("scenes_cnn.weights.h5"))
 
 
 def templates(judge: Judge, *shape: int) -> TemplateNetwork:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from autograder.course import HOME
 from autograder.guests import Exhausted
 from autograder.judging import question
 from autograder.suites.visualization.networks import (
@@ -38,7 +38,7 @@ NEAR = 0.3
 
 @cache
 def trained() -> PretrainedCNN:
-    return PretrainedCNN(HOME / "datasets" / "scenes_cnn.weights.h5")
+    return PretrainedCNN(Path(__file__).with_name("scenes_cnn.weights.h5"))
 
 
 def scenes(judge: Judge, N: int) -> np.ndarray:
