@@ -166,7 +166,7 @@ def release(assignment: str) -> None:
     Neither is put in place if it gives a solution or anything else that is hidden away.
     """
     from autograder.course import course_folder, load_assignment
-    from autograder.release import release as make_release
+    from autograder.releasing.release import release as make_release
 
     released = make_release(load_assignment(assignment), course_folder())
     for path in (released.folder, released.bundle):
@@ -198,7 +198,7 @@ def report(assignment: str, to: Path | None) -> None:
 def export(assignment: str, kind: str, to: Path | None) -> None:
     """Write the grades in the gradebook as Canvas or Moodle imports them, or as plain CSV."""
     from autograder.course import course_folder
-    from autograder.exporters import export as write_grades
+    from autograder.gradebook.exporters import export as write_grades
 
     course = course_folder()
     to = to or in_reports(course, f"{assignment}-{kind}.csv")

@@ -16,9 +16,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autograder.answers import Reference
 from autograder.errors import SuiteError, UsageError
-from autograder.misconceptions import KnownMistakes, Misconception
+from autograder.judging.answers import Reference
+from autograder.judging.misconceptions import KnownMistakes, Misconception
 from coursekit.errors import NotebookUnreadable
 from coursekit.notebook import Notebook, defines, read_notebook, slice_for
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autograder.errors import SandboxUnavailable, SuiteError
-from autograder.lending import Loan, needed_loan
+from autograder.judging.lending import Loan, needed_loan
+from autograder.judging.student import Student
 from autograder.outcomes import NotebookResult, Outcome, QuestionResult, Status, SubmissionResult, TestResult
 from autograder.sandbox import POLICY
-from autograder.student import Student
 from coursekit.errors import NotebookUnreadable
 from coursekit.notebook import Notebook, Problem, read_notebook
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from autograder.course import AssignedNotebook, Assignment, Question
-    from autograder.plugin import SuiteRun
+    from autograder.judging.plugin import SuiteRun
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,9 @@ class _Sitting:
             return
         with _failures_kept(paper), closing(self._student(paper)) as student:
             paper.problems = student.problems  # filled in while it runs
-            from autograder.plugin import SuiteRun  # now, since pytest takes as long to import as the box to come up
+            from autograder.judging.plugin import (
+                SuiteRun,  # now, since pytest takes as long to import as the box to come up
+            )
 
             paper.run = SuiteRun(paper.assigned, student, self._seed)
             paper.run.run()

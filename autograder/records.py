@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from autograder.course import Assignment
-    from autograder.gradebook import CourseGradebook
+    from autograder.gradebook.writing import CourseGradebook
     from autograder.grading import Submission
 
 
@@ -40,7 +40,7 @@ class Records:
         self._assignment = assignment
         self._fingerprints = Fingerprints(assignment)
         if has_gradebook(course):
-            from autograder.gradebook import CourseGradebook  # here, since nbgrader takes a second to import
+            from autograder.gradebook.writing import CourseGradebook  # here, since nbgrader takes a second to import
 
             self.gradebook = CourseGradebook(assignment, course)
 

@@ -8,7 +8,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from autograder.feedback import LEAD
+from autograder.gradebook.feedback import LEAD
 from autograder.outcomes import Outcome
 from autograder.progress import STYLES
 from autograder.regrade import changes

@@ -144,7 +144,7 @@ def test_what_is_said_is_the_same_for_the_same_seed(student, captioning):
 def test_a_person_sees_the_case_in_the_terminal_and_in_the_notebook(student, graded):
     from rich.console import Console
 
-    from autograder.feedback import LEAD, as_html, as_text
+    from autograder.gradebook.feedback import LEAD, as_html, as_text
     from autograder.pages.student import student_page
     from autograder.terminal import show_submission
 

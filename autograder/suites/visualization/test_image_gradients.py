@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from autograder.guests import Exhausted
-from autograder.judging import question
+from autograder.judging.guests import Exhausted
+from autograder.judging.judge import question
+from autograder.judging.verdicts import Failure, NotJudged
 from autograder.suites.visualization.networks import (
     SmoothNetwork,
     blame,
@@ -18,7 +19,6 @@ from autograder.suites.visualization.networks import (
     must_be_picture,
     numeric_gradient,
 )
-from autograder.verdicts import Failure, NotJudged
 from coursekit.pretrained import PretrainedCNN
 from coursekit.scenes import draw_all, random_scene
 from coursekit.templates import TemplateNetwork
@@ -26,8 +26,8 @@ from coursekit.templates import TemplateNetwork
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from autograder.answers import Answers
-    from autograder.judging import Judge
+    from autograder.judging.answers import Answers
+    from autograder.judging.judge import Judge
 
 STEPS = 100
 """How many steps the notebook allows on the way to a fooling image."""

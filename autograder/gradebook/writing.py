@@ -32,10 +32,10 @@ from nbgrader.utils import (
 )
 from sqlalchemy.exc import DBAPIError, SAWarning
 
-from autograder.autograded import rebuilt, released_notebook, shown, with_results
 from autograder.course import course_config
 from autograder.errors import AutograderError, SuiteError
 from autograder.files import remove_leftovers, scratch_folder
+from autograder.gradebook.autograded import rebuilt, released_notebook, shown, with_results
 from autograder.grading import assign
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autograder.bundle import fill_bundle, zip_folder
 from autograder.course import course_config
 from autograder.errors import ReleaseError
 from autograder.files import remove_leftovers, scratch_folder
-from autograder.leaks import BEGIN, END, find_leaks
+from autograder.releasing.bundle import fill_bundle, zip_folder
+from autograder.releasing.leaks import BEGIN, END, find_leaks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
