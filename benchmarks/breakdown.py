@@ -22,11 +22,11 @@ import tables
 from classroom import ASSIGNMENT, Classroom
 
 from autograder import grading, student
-from autograder.answers import Reference
 from autograder.course import load_assignment
-from autograder.gradebook import CourseGradebook
-from autograder.judging import Judge
-from autograder.misconceptions import KnownMistakes
+from autograder.gradebook.writing import CourseGradebook
+from autograder.judging.answers import Reference
+from autograder.judging.judge import Judge
+from autograder.judging.misconceptions import KnownMistakes
 from autograder.results import Fingerprints, Kept, Results
 from autograder.sandbox import Box
 from autograder.submissions import find_submissions

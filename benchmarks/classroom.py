@@ -18,7 +18,7 @@ import checks
 from autograder import course as course_module
 from autograder.audit.variants import variants_of
 from autograder.course import HOME, load_assignment
-from autograder.misconceptions import defining, with_mistake
+from autograder.judging.misconceptions import defining, with_mistake
 from coursekit.notebook import slice_for
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from contextlib import closing
 
 import pytest
 
-from autograder.answers import Answers
 from autograder.course import HOME, load_assignment
-from autograder.plugin import SuiteRun
-from autograder.student import Student
+from autograder.judging.answers import Answers
+from autograder.judging.plugin import SuiteRun
+from autograder.judging.student import Student
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograder.lending import Loan, needed_loan
+from autograder.judging.lending import Loan, needed_loan
+from autograder.judging.plugin import QUESTION, SuiteRun
+from autograder.judging.student import Student
 from autograder.outcomes import Outcome
-from autograder.plugin import QUESTION, SuiteRun
-from autograder.student import Student
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from autograder.feedback import LEAD
+from autograder.gradebook.feedback import LEAD
 from autograder.outcomes import Outcome
 from autograder.pages import figures
 from autograder.pages.rendering import render

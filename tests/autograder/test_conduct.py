@@ -152,7 +152,7 @@ def with_costs(assignment, folder, costs):
     """The assignment, its first suite with costs of its own."""
     first, *others = assignment.notebooks
     text = first.suite.read_text().replace(
-        "if TYPE_CHECKING:", f"from autograder.conduct import Habit\n\nCOSTS = {costs}\n\nif TYPE_CHECKING:", 1
+        "if TYPE_CHECKING:", f"from autograder.judging.conduct import Habit\n\nCOSTS = {costs}\n\nif TYPE_CHECKING:", 1
     )
     suite = Path(folder) / f"test_{folder.name}.py"  # of one name, the first would be taken again
     suite.write_text(text)

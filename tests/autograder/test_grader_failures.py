@@ -13,8 +13,8 @@ from autograder import course, grading
 from autograder.course import HOME
 from autograder.errors import BrokenBox, SandboxUnavailable
 from autograder.grading import Submission, grade
-from autograder.plugin import SuiteRun
-from autograder.student import Student
+from autograder.judging.plugin import SuiteRun
+from autograder.judging.student import Student
 
 SUBMISSION = Submission("ada", {"rnn_captioning.ipynb": (HOME / "source/captioning/rnn_captioning.ipynb").read_bytes()})
 

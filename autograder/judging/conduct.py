@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograder.calling import counting_loss, entry, losses, shown
-from autograder.cases import LayerCase, ModelCase
-from autograder.verdicts import CallFailed, Failure
+from autograder.judging.calling import counting_loss, entry, losses, shown
+from autograder.judging.cases import LayerCase, ModelCase
+from autograder.judging.verdicts import CallFailed, Failure
 from coursekit.gradcheck import compare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from autograder.cases import Case
-    from autograder.judging import Judge
+    from autograder.judging.cases import Case
+    from autograder.judging.judge import Judge
 
 
 class Habit(StrEnum):

@@ -6,13 +6,13 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from autograder.calling import LayerClass
+from autograder.judging.calling import LayerClass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from autograder.calling import Differentiable, Model
-    from autograder.judging import Judge
+    from autograder.judging.calling import Differentiable, Model
+    from autograder.judging.judge import Judge
 
 EARLIER = "earlier_"
 """Begins the names of the inputs that a layer has been used on before."""

@@ -1,7 +1,8 @@
 """The pytest plugin that runs a hidden suite against one notebook and hears what each test has to say.
 
-Verdicts become outcomes (see :mod:`autograder.verdicts`); a plain ``assert`` that fails is a failure too, its message
-the rationale. Any other exception is an error of the suite, which is ours: it is kept in ``errors``, never graded.
+Verdicts become outcomes (see :mod:`autograder.judging.verdicts`); a plain ``assert`` that fails is a failure too, its
+message the rationale. Any other exception is an error of the suite, which is ours: it is kept in ``errors``, never
+graded.
 """
 
 from __future__ import annotations
@@ -13,19 +14,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from autograder.conduct import COSTS, Habit, Remark, changed, second_look
 from autograder.errors import AutograderError
-from autograder.judging import FOLLOW_THROUGH, Judge
+from autograder.judging.conduct import COSTS, Habit, Remark, changed, second_look
+from autograder.judging.judge import FOLLOW_THROUGH, Judge
+from autograder.judging.smallest import smallest_case
+from autograder.judging.verdicts import CallFailed, Failure, NotJudged
 from autograder.outcomes import Outcome, TestResult
-from autograder.smallest import smallest_case
-from autograder.verdicts import CallFailed, Failure, NotJudged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from autograder.cases import Case
     from autograder.course import AssignedNotebook
-    from autograder.student import Student
+    from autograder.judging.cases import Case
+    from autograder.judging.student import Student
 
 UNUSED = (
     "cacheprovider terminal terminalprogress logging faulthandler doctest unittest junitxml pastebin stepwise "

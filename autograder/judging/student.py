@@ -10,10 +10,10 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from autograder.answers import Answers
-from autograder.lending import Loan
+from autograder.judging.answers import Answers
+from autograder.judging.lending import Loan
+from autograder.judging.verdicts import CallFailed
 from autograder.sandbox import POLICY, Box, OpenBox, Raised, Trouble
-from autograder.verdicts import CallFailed
 from coursekit.notebook import Problem, defines, names_used_by, old_habits, slice_for
 
 if TYPE_CHECKING:

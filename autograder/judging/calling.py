@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograder.answers import Thing
-from autograder.verdicts import CallFailed, Failure
+from autograder.judging.answers import Thing
+from autograder.judging.verdicts import CallFailed, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from autograder.answers import Answers
+    from autograder.judging.answers import Answers
     from autograder.sandbox import Step
 
 NUMBERS = (np.generic, float, int)

@@ -19,17 +19,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograder.calling import shown
-from autograder.misconceptions import KnownMistakes
+from autograder.judging.calling import shown
+from autograder.judging.misconceptions import KnownMistakes
+from autograder.judging.verdicts import CallFailed, Failure, Verdict
 from autograder.sandbox import POLICY
-from autograder.verdicts import CallFailed, Failure, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from autograder.answers import Answers
-    from autograder.cases import Case
-    from autograder.judging import Judge
+    from autograder.judging.answers import Answers
+    from autograder.judging.cases import Case
+    from autograder.judging.judge import Judge
 
 UNKNOWN = KnownMistakes((), (), Path())
 MULTIPLE = 8

@@ -18,20 +18,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from autograder.calling import entry, losses, shown
-from autograder.cases import LayerCase, ModelCase
-from autograder.conduct import Habit, Remark
-from autograder.error_maps import error_map
-from autograder.verdicts import Difference, Failure, NotJudged
+from autograder.judging.calling import entry, losses, shown
+from autograder.judging.cases import LayerCase, ModelCase
+from autograder.judging.conduct import Habit, Remark
+from autograder.judging.error_maps import error_map
+from autograder.judging.verdicts import Difference, Failure, NotJudged
 from coursekit.gradcheck import FLOOR, LIMITS, STEP, compare, directional_derivatives, numeric_gradients
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from autograder.answers import Answers, Reference
-    from autograder.calling import Differentiable, Model
-    from autograder.cases import Case
-    from autograder.misconceptions import KnownMistakes
+    from autograder.judging.answers import Answers, Reference
+    from autograder.judging.calling import Differentiable, Model
+    from autograder.judging.cases import Case
+    from autograder.judging.misconceptions import KnownMistakes
     from coursekit.gradcheck import Comparison, Evaluate
 
 FOLLOW_THROUGH = "follow-through"
