@@ -37,6 +37,11 @@ def test_the_released_stub_earns_nothing_and_every_outcome_is_explained(graded, 
             assert "not written yet" in test.rationale + test.cause, name
 
 
+def test_a_right_gradient_passes_where_the_loss_curves_so_much_that_the_numeric_one_is_off(student, graded):
+    """With this seed, the numeric gradient of the loss by W_proj was off by eight times the limit."""
+    assert graded(student, seed=260703136919119).lost == set()
+
+
 def test_the_seed_of_a_report_repeats_the_grade_exactly(student, graded):
     student.change("rnn_step_backward", "prev_h.T @ da", "next_h.T @ da")
     first, again, other = (graded(student, seed=seed).questions for seed in (1, 1, 2))
