@@ -40,7 +40,7 @@ MOVES = 16
 ALIKE = 0.5
 """How much a wrong forward pass must have in common with the right one for its backward pass to be judged."""
 NEARLY = 1e-3
-"""Errors below it may be the numeric gradient's. A right one was seen to be off by 8e-6, with a tenth of the step 8e-8."""
+"""Errors below it may be the numeric gradient's: 8e-6 was seen for a right one, and 8e-8 with a tenth of the step."""
 DIRECTIONS = 3
 """Random directions for each gradient. Ten times the limit is missed by all three once in 2 million times."""
 
