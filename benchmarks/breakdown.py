@@ -21,9 +21,10 @@ import pytest
 import tables
 from classroom import ASSIGNMENT, Classroom
 
-from autograder import grading, student
+from autograder import grading
 from autograder.course import load_assignment
 from autograder.gradebook.writing import CourseGradebook
+from autograder.judging import plugin, student
 from autograder.judging.answers import Reference
 from autograder.judging.judge import Judge
 from autograder.judging.misconceptions import KnownMistakes
@@ -49,6 +50,8 @@ PARTS: tuple[tuple[str, Any, str], ...] = (
     (OF_REFERENCE, Reference, "perform"),
     ("recognise known mistakes", KnownMistakes, "recognise"),
     ("recognise known mistakes", KnownMistakes, "twins"),
+    ("look for the smallest case", plugin, "smallest_case"),
+    ("look how an answer comes about", plugin, "second_look"),
     ("judging", Judge, "forward"),
     ("judging", Judge, "gradients"),
     ("judging", Judge, "zero_gradients"),
