@@ -51,7 +51,6 @@ PARTS: tuple[tuple[str, Any, str], ...] = (
     ("recognise known mistakes", KnownMistakes, "recognise"),
     ("recognise known mistakes", KnownMistakes, "twins"),
     ("look for the smallest case", plugin, "smallest_case"),
-    ("look how an answer comes about", plugin, "second_look"),
     ("judging", Judge, "forward"),
     ("judging", Judge, "gradients"),
     ("judging", Judge, "zero_gradients"),
