@@ -3,7 +3,7 @@ VENV ?= .venv
 export VENV
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test lint release
+.PHONY: help setup demo test lint release benchmark
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,3 +25,7 @@ lint: setup  ## ruff and mypy
 
 release: setup  ## generate assignments/ from source/
 	@for folder in source/*/; do $(BIN)/autograder release "$$(basename "$$folder")" || exit 1; done
+
+benchmark: setup  ## how fast grading is beside nbgrader and otter-grader, and where its time goes
+	$(BIN)/python benchmarks/throughput.py --keep
+	$(BIN)/python benchmarks/breakdown.py --keep

@@ -14,18 +14,18 @@ c.ClearSolutions.code_stub = {"python": "# Your code here.\nraise NotImplemented
 c.ClearSolutions.text_stub = "*Your answer here.*"
 
 # Grading happens in the sealed box, not in a kernel: see docs/nbgrader.md.
-c.Autograde.exporter_class = "autograder.sealed.SealedExporter"
-c.Autograde.pre_convert_hook = "autograder.sealed.find_renamed"
+c.Autograde.exporter_class = "autograder.gradebook.sealed.SealedExporter"
+c.Autograde.pre_convert_hook = "autograder.gradebook.sealed.find_renamed"
 c.Autograde.autograde_preprocessors = [
-    "autograder.sealed.SealedGrade",  # where nbgrader has Execute
+    "autograder.gradebook.sealed.SealedGrade",  # where nbgrader has Execute
     "nbgrader.preprocessors.IgnorePattern",
     "nbconvert.preprocessors.ClearMetadataPreprocessor",
     "nbgrader.preprocessors.LimitOutput",
     "nbgrader.preprocessors.SaveAutoGrades",
-    "autograder.sealed.SaveExtraCredit",
+    "autograder.gradebook.sealed.SaveExtraCredit",
     "nbgrader.preprocessors.AssignLatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
 
 # What a student writes is shown as text, in formgrader and in feedback.
-c.HTMLExporter.filters = {"markdown2html": "autograder.sealed.markdown2html"}
+c.HTMLExporter.filters = {"markdown2html": "autograder.gradebook.sealed.markdown2html"}

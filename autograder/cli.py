@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import sys
+from collections import deque
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -47,7 +50,9 @@ def main() -> None:
 @click.argument("assignment")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the report here.")
+@click.option("--json-lines", is_flag=True, help="Print each result as a line of JSON, and nothing else.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Submissions at a time; by default one for each processor.")
+@click.option("--scheduler", metavar="ADDRESS", help="Grade with the workers of this Dask scheduler, not here.")
 @click.option("--seed", type=click.IntRange(min=0), help="Repeat a grade: the seed that its report gives.")
 @click.option("--force", is_flag=True, help="Grade again what has not changed since it was graded.")
 @click.option("--unsafe", is_flag=True, help="Grade without a sandbox. Only for notebooks that you wrote yourself.")
@@ -55,7 +60,9 @@ def grade(
     assignment: str,
     paths: tuple[Path, ...],
     json_file: Path | None,
+    json_lines: bool,
     jobs: int | None,
+    scheduler: str | None,
     seed: int | None,
     force: bool,
     unsafe: bool,
@@ -68,11 +75,14 @@ def grade(
     from autograder.batch import grade_all
     from autograder.course import course_folder, load_assignment
     from autograder.outcomes import Report
+    from autograder.progress import Tally, tell_unchanged, watched
     from autograder.records import Records, belongs_to, submitted_folder
     from autograder.submissions import find_submissions
-    from autograder.terminal import recorded, show, show_failures, watched
+    from autograder.terminal import recorded, show, show_failures
 
-    console, loud = Console(), Console(stderr=True)
+    loud = Console(stderr=True)
+    console = loud if json_lines else Console()
+    lines = sys.stdout if json_lines else None
     if unsafe:
         loud.print(Text("Grading without a sandbox: this notebook can do whatever you can.", "red bold"))
     if json_file is not None:
@@ -81,28 +91,33 @@ def grade(
     assigned = load_assignment(assignment, course)
     submissions = find_submissions(assignment, paths or (submitted_folder(course),))
     seeds = {} if seed is None else {submission.student: seed for submission in submissions}
+    where: Any = {"jobs": jobs, "scheduler": scheduler, "seeds": seeds}
+    told, tally = [], Tally()
     if not unsafe and all(belongs_to(course, assignment, submission) for submission in submissions):
         with Records(assigned, course) as records:
-            before = {} if force or seeds else records.current(submissions)
-            new = [submission for submission in submissions if submission.student not in before]
-            results = watched(records.grade(new, jobs=jobs, seeds=seeds), len(new), console)
+            new = submissions if force or seeds else list(records.outdated(submissions))
+            results = watched(records.grade(new, **where), len(new), console, tally=tally, lines=lines)
             try:
-                found = before | {result.student: result for result in results}
+                with closing(results):
+                    deque(results, maxlen=0)
             except KeyboardInterrupt:
                 raise KeyboardInterrupt("what has been graded is kept, and the same command grades the rest") from None
-        told = recorded(records, len(before))
+        report = records.report(submissions, tally.failed)
+        told = recorded(records, len(submissions) - len(new))
+        if lines:
+            tell_unchanged(report, new, lines)
     else:
-        results = grade_all(assigned, submissions, jobs=jobs, seeds=seeds, isolated=not unsafe)
-        found = {result.student: result for result in watched(results, len(submissions), console)}
-        told = []
-    report = Report(assignment, tuple(found[submission.student] for submission in submissions))
-    show(report, console)
+        graded = grade_all(assigned, submissions, **where, isolated=not unsafe)
+        found = {each.student: each for each in watched(graded, len(submissions), console, tally=tally, lines=lines)}
+        report = Report(assignment, [found[submission.student] for submission in submissions])
+    if not lines:
+        show(report, tally, console)
     if json_file is not None:
-        write_whole(json_file, report.to_json())
-        console.print(f"report: {json_file}", markup=False, highlight=False)
+        write_whole(json_file, report.parts())
+        told.insert(0, f"report: {json_file}")
     for line in told:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    if show_failures(report.submissions, loud):
+    if show_failures(tally.failed, loud):
         sys.exit(1)
 
 
@@ -116,9 +131,10 @@ def regrade(assignment: str, jobs: int | None, yes: bool) -> None:
     Shows who gains and who loses points, on which question and why, before anything is written.
     """
     from autograder.course import course_folder, load_assignment
+    from autograder.progress import watched
     from autograder.records import Records, submitted_folder
     from autograder.regrade import regraded, review
-    from autograder.terminal import recorded, show_changes, show_failures, show_review, watched
+    from autograder.terminal import recorded, show_changes, show_failures, show_review
 
     console = Console()
     course = course_folder()
@@ -150,7 +166,7 @@ def release(assignment: str) -> None:
     Neither is put in place if it gives a solution or anything else that is hidden away.
     """
     from autograder.course import course_folder, load_assignment
-    from autograder.release import release as make_release
+    from autograder.releasing.release import release as make_release
 
     released = make_release(load_assignment(assignment), course_folder())
     for path in (released.folder, released.bundle):
@@ -182,7 +198,7 @@ def report(assignment: str, to: Path | None) -> None:
 def export(assignment: str, kind: str, to: Path | None) -> None:
     """Write the grades in the gradebook as Canvas or Moodle imports them, or as plain CSV."""
     from autograder.course import course_folder
-    from autograder.exporters import export as write_grades
+    from autograder.gradebook.exporters import export as write_grades
 
     course = course_folder()
     to = to or in_reports(course, f"{assignment}-{kind}.csv")
@@ -201,7 +217,7 @@ def audit(assignment: str, sample: int | None, seeds: int, seed: int | None, job
     from autograder.audit import audit as make_audit
     from autograder.audit import show_audit
     from autograder.course import load_assignment
-    from autograder.terminal import counted
+    from autograder.progress import counted
 
     console = Console()
     assigned = load_assignment(assignment)

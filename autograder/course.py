@@ -16,9 +16,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autograder.answers import Reference
 from autograder.errors import SuiteError, UsageError
-from autograder.misconceptions import KnownMistakes, Misconception
+from autograder.judging.answers import Reference
+from autograder.judging.misconceptions import KnownMistakes, Misconception
 from coursekit.errors import NotebookUnreadable
 from coursekit.notebook import Notebook, defines, read_notebook, slice_for
 
@@ -134,8 +134,8 @@ def assignment_names(course: Path) -> list[str]:
     return sorted(folder.name for folder in (course / "source").glob("*") if any(folder.glob("*.ipynb")))
 
 
-def load_assignment(name: str, course: Path | None = None) -> Assignment:
-    """Read one assignment.
+def load_assignment(name: str, course: Path | None = None, suites: Path | None = None) -> Assignment:
+    """Read one assignment, its hidden suites from ``suites/NAME``, by default those of the kit.
 
     Raises:
         UsageError: there is no such assignment.
@@ -147,7 +147,7 @@ def load_assignment(name: str, course: Path | None = None) -> Assignment:
         listed = ", ".join(known) or "none at all"
         raise UsageError(f"There is no assignment {name!r} in {course / 'source'}.", f"There is: {listed}.")
     folder = course / "source" / name
-    notebooks = [_assigned(path, SUITES / name) for path in sorted(folder.glob("*.ipynb"))]
+    notebooks = [_assigned(path, (suites or SUITES) / name) for path in sorted(folder.glob("*.ipynb"))]
     return Assignment(name, folder, tuple(sorted(notebooks, key=lambda notebook: notebook.extra_credit)))
 
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from autograder.batch import grade_all
 from autograder.course import assignment_names, course_folder, load_assignment
 from autograder.files import write_whole
-from autograder.leaks import BEGIN
 from autograder.outcomes import Report
-from autograder.release import release
+from autograder.progress import watched
+from autograder.releasing.leaks import BEGIN
+from autograder.releasing.release import release
 from autograder.reporting import write_pages
 from autograder.submissions import find_submissions
-from autograder.terminal import show_class, show_failures, watched
+from autograder.terminal import show_class, show_failures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from autograder.course import AssignedNotebook, Assignment
-    from autograder.misconceptions import Misconception
+    from autograder.judging.misconceptions import Misconception
 
 FORGETFUL = "last-notebook-only"
 """A student who forgets the notebooks before the last, from which it may take functions."""

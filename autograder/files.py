@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autograder.errors import AutograderError, UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
+
+
+JUST_NOW = 5.0
+"""Seconds for which what was made is not taken for a leftover, so that its maker has the time to lock it."""
 
 
 def must_be_writable(path: Path) -> None:
@@ -33,8 +42,8 @@ def in_reports(course: Path, name: str) -> Path:
     return folder / name
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write ``text`` to a temporary file beside ``path``, then give it that name.
+def write_whole(path: Path, text: str | Iterable[str]) -> None:
+    """Write ``text``, or its parts, to a temporary file beside ``path``, then give it that name.
 
     Raises:
         AutograderError: the file cannot be written; what was there before is unchanged.
@@ -42,10 +51,39 @@ def write_whole(path: Path, text: str) -> None:
     path = path.resolve()  # through a link, what it points to
     partial = path.with_name(f".{os.getpid()}.partial")
     try:
-        partial.write_text(text, encoding="utf-8", errors="replace")
-        partial.replace(path)
+        with partial.open("w", encoding="utf-8", errors="replace") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.writelines([text] if isinstance(text, str) else text)
+            file.flush()
+            partial.replace(path)
     except OSError as error:
         raise AutograderError(f"{path} cannot be written: {error.strerror or error}.") from error
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def scratch_folder(place: Path, prefix: str) -> Iterator[Path]:
+    """A temporary folder in ``place``, locked for as long as it is used, so that others know it from a leftover."""
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=place) as scratch:
+        folder = os.open(scratch, os.O_RDONLY)
+        try:
+            with contextlib.suppress(OSError):  # some network file systems have no locks
+                fcntl.flock(folder, fcntl.LOCK_EX)
+            yield Path(scratch)
+        finally:
+            os.close(folder)
+
+
+def remove_leftovers(place: Path, pattern: str) -> None:
+    """Remove what runs that were killed have left in ``place``: what nobody has locked, and was not made just now."""
+    for path in place.glob(pattern):
+        with contextlib.suppress(OSError):
+            found = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                if time.time() - os.fstat(found).st_mtime > JUST_NOW:
+                    fcntl.flock(found, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+            finally:
+                os.close(found)

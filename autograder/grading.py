@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autograder.errors import SandboxUnavailable, SuiteError
-from autograder.lending import Loan, needed_loan
+from autograder.judging.lending import Loan, needed_loan
+from autograder.judging.student import Student
 from autograder.outcomes import NotebookResult, Outcome, QuestionResult, Status, SubmissionResult, TestResult
 from autograder.sandbox import POLICY
-from autograder.student import Student
 from coursekit.errors import NotebookUnreadable
 from coursekit.notebook import Notebook, Problem, read_notebook
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from autograder.course import AssignedNotebook, Assignment, Question
-    from autograder.plugin import SuiteRun
+    from autograder.judging.plugin import SuiteRun
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,13 @@ class Submission:
     """What one student handed in: the bytes of each notebook, under its file name, and where it was found."""
 
     student: str
-    files: dict[str, bytes]
+    files: Mapping[str, bytes]
+    """They may be read from disk only when they are asked for; :meth:`read` is for good."""
     folder: Path | None = None
+
+    def read(self) -> Submission:
+        """The same with all bytes in memory: from then on, nobody can change what was handed in."""
+        return replace(self, files=dict(self.files))
 
 
 def grade(
@@ -60,6 +65,15 @@ def grade(
     results = tuple(paper.result(seed) for paper in papers)
     failures = "; ".join(failure for paper in papers for failure in paper.failures)
     return SubmissionResult.of(submission.student, results, time.monotonic() - started, failures)
+
+
+def not_graded(assignment: Assignment, submission: Submission, cause: str) -> SubmissionResult:
+    """What to report of a submission at which the grader itself failed as a whole, in words that say why."""
+    papers = [
+        _Paper(assigned, notebook, failures=[cause] if number == 0 else [])
+        for number, (assigned, notebook) in enumerate(assign(assignment, submission))
+    ]
+    return SubmissionResult.of(submission.student, tuple(paper.result(0) for paper in papers), 0.0, cause)
 
 
 def assign(
@@ -147,12 +161,17 @@ class _Sitting:
             return
         with _failures_kept(paper), closing(self._student(paper)) as student:
             paper.problems = student.problems  # filled in while it runs
-            from autograder.plugin import SuiteRun  # now, since pytest takes as long to import as the box to come up
+            from autograder.judging.plugin import (
+                SuiteRun,  # now, since pytest takes as long to import as the box to come up
+            )
 
             paper.run = SuiteRun(paper.assigned, student, self._seed)
             paper.run.run()
             paper.failed = [name for name in paper.assigned.names if paper.run.earned(name) < 1]
             paper.failures += paper.run.errors
+            for name in paper.failed:
+                if not needed_loan(name, paper.notebook, set(paper.failed), paper.run.pairs):  # else that comes first
+                    paper.run.exemplify(name)
 
     def judge_again(self, paper: _Paper) -> None:
         """Judge each question that failed once more, with the functions lent to it that it uses and that failed too."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import textwrap
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import coursekit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 SCHEMA = 1
 
@@ -74,6 +75,8 @@ class TestResult:
     """The name of the known mistake whose output theirs equals."""
     remark: str = ""
     """What works but could be better; it costs nothing."""
+    example: str = ""
+    """The smallest case found that goes wrong, as lines for a cell of a notebook, with what theirs gives there."""
     error_map: ErrorMap | None = None
     """If it is an array that is wrong: where."""
 
@@ -196,10 +199,17 @@ class Report:
     """What one run of the grader found."""
 
     assignment: str
-    submissions: tuple[SubmissionResult, ...]
+    submissions: Sequence[SubmissionResult]
 
     def to_json(self) -> str:
         """The report in the documented schema."""
-        content: dict[str, Any] = {"schema": SCHEMA, "assignment": self.assignment, "kit": coursekit.__version__}
-        content["submissions"] = [dataclasses.asdict(submission) for submission in self.submissions]
-        return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        return "".join(self.parts())
+
+    def parts(self) -> Iterator[str]:
+        """The same, one submission at a time: there may be more than memory holds."""
+        head = {"schema": SCHEMA, "assignment": self.assignment, "kit": coursekit.__version__}
+        yield json.dumps(head, indent=1, ensure_ascii=False).removesuffix("\n}") + ',\n "submissions": ['
+        for number, submission in enumerate(self.submissions):
+            text = json.dumps(dataclasses.asdict(submission), indent=1, ensure_ascii=False)
+            yield f"{',' if number else ''}\n{textwrap.indent(text, '  ')}"
+        yield "\n ]\n}\n"

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import atexit
+import multiprocessing
 import os
 import signal
-from contextlib import contextmanager
+import tempfile
+import threading
+from concurrent.futures import as_completed
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+from autograder.files import remove_leftovers, scratch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Executor
 
+SCRATCH = ".autograder-"
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -23,32 +34,62 @@ def in_parallel(work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int
     if jobs <= 1:
         yield from map(work, tasks)
         return
-    import multiprocessing  # here, since a single task does without, and these take time
-    from concurrent.futures import ProcessPoolExecutor, as_completed
-
-    # Not fork: a progress bar's thread may hold a lock at that moment.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["autograder.grading", "autograder.plugin"])
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_leave_interrupts_to_us) as pool:
-        try:
-            with _interrupt_postponed():
-                futures = [pool.submit(work, task) for task in tasks]
-            for future in as_completed(futures):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for worker in multiprocessing.active_children():  # and with each worker its sandbox
-                worker.terminate()
-                worker.join()
-            raise
-
-
-def _leave_interrupts_to_us() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with process_pool(jobs) as pool:
+        with interrupt_postponed():
+            futures = [pool.submit(work, task) for task in tasks]
+        for future in as_completed(futures):
+            yield future.result()
 
 
 @contextmanager
-def _interrupt_postponed() -> Iterator[None]:
+def process_pool(jobs: int) -> Iterator[Executor]:
+    """Processes that leave Ctrl-C to this one and end with it, however it ends."""
+    from concurrent.futures import ProcessPoolExecutor
+
+    own_folder()
+    # Not fork: a progress bar's thread may hold a lock at that moment.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["autograder.grading", "autograder.judging.plugin"])
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin) as pool:
+        try:
+            yield pool
+        except BaseException:
+            processes = list((pool._processes or {}).values())  # noqa: SLF001 - nothing public ends them at once
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in processes:  # and with each its sandbox
+                process.kill()
+                process.join()
+            raise
+
+
+@cache
+def own_folder() -> Path:
+    """A temporary folder for as long as this process runs. Those of processes that were killed are removed."""
+    place = Path(tempfile.gettempdir())
+    remove_leftovers(place, f"{SCRATCH}????????")
+    stack = ExitStack()
+    atexit.register(stack.close)
+    folder = stack.enter_context(scratch_folder(place, SCRATCH))
+    # multiprocessing keeps a socket in a folder of its own, which would be left behind when this process is killed.
+    multiprocessing.current_process()._config["tempdir"] = str(folder)  # type: ignore[attr-defined]  # noqa: SLF001
+    return folder
+
+
+def _begin() -> None:
+    """Leave Ctrl-C to the parent, and end with it even if it is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+@contextmanager
+def interrupt_postponed() -> Iterator[None]:
     """Let Ctrl-C wait: a worker that is half started would be left behind."""
     pressed: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))

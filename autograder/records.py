@@ -6,20 +6,23 @@ done for its submission, and a run that was ended goes on behind it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Self, overload
 
 from autograder.batch import grade_all
 from autograder.course import course_config, has_gradebook
-from autograder.results import Fingerprints, Kept, Results
+from autograder.errors import AutograderError
+from autograder.outcomes import Report, SubmissionResult
+from autograder.results import Fingerprint, Fingerprints, Kept, Results
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from autograder.course import Assignment
-    from autograder.gradebook import CourseGradebook
+    from autograder.gradebook.writing import CourseGradebook
     from autograder.grading import Submission
-    from autograder.outcomes import SubmissionResult
 
 
 class Records:
@@ -32,11 +35,12 @@ class Records:
             SuiteError: the course has a gradebook that does not fit the assignment.
         """
         self.results = Results(course, assignment.name)
+        self.results.remove_leftovers()
         self.gradebook: CourseGradebook | None = None
         self._assignment = assignment
         self._fingerprints = Fingerprints(assignment)
         if has_gradebook(course):
-            from autograder.gradebook import CourseGradebook  # here, since nbgrader takes a second to import
+            from autograder.gradebook.writing import CourseGradebook  # here, since nbgrader takes a second to import
 
             self.gradebook = CourseGradebook(assignment, course)
 
@@ -47,28 +51,43 @@ class Records:
         if self.gradebook:
             self.gradebook.close()
 
-    def current(self, submissions: Sequence[Submission]) -> dict[str, SubmissionResult]:
-        """By student the results that grading would repeat, for neither submission nor judge has changed since."""
-        found = {}
+    def outdated(self, submissions: Iterable[Submission]) -> Iterator[Submission]:
+        """Those that grading may say something new of, since the submission or what judges it has changed."""
+        written = self.gradebook.students() if self.gradebook else None
         for submission in submissions:
-            kept = self.results.of(submission.student)
-            written = self.gradebook is None or self.gradebook.knows(submission.student)
-            if kept and written and kept.fingerprint == self._fingerprints.of(submission):
-                found[submission.student] = kept.result
-        return found
+            kept = self.results.fingerprint_of(submission.student)
+            known = written is None or submission.student in written
+            if not known or kept is None or kept != self._fingerprints.of(submission):
+                yield submission
 
     def grade(
-        self, submissions: Sequence[Submission], *, jobs: int | None = None, seeds: Mapping[str, int] | None = None
+        self,
+        submissions: Iterable[Submission],
+        *,
+        jobs: int | None = None,
+        scheduler: str | None = None,
+        seeds: Mapping[str, int] | None = None,
     ) -> Iterator[SubmissionResult]:
         """Grade ``submissions`` and keep each result before it is passed on.
 
         Raises:
             AutograderError: nothing can be graded here, or a result cannot be written.
         """
-        handed_in = {submission.student: submission for submission in submissions}
-        for result in grade_all(self._assignment, submissions, jobs=jobs, seeds=seeds):
-            self.keep(handed_in[result.student], result)
+        on_the_way: dict[str, Submission] = {}  # as they were read: they may be handed in again meanwhile
+
+        def read() -> Iterator[Submission]:
+            for submission in submissions:
+                on_the_way[submission.student] = submission.read()
+                yield on_the_way[submission.student]
+
+        for result in grade_all(self._assignment, read(), jobs=jobs, scheduler=scheduler, seeds=seeds):
+            self.keep(on_the_way.pop(result.student), result)
             yield result
+
+    def report(self, submissions: Sequence[Submission], failed: Sequence[SubmissionResult]) -> Report:
+        """What is known of ``submissions``, read from disk when it is asked for, with those that failed in this run."""
+        students = [submission.student for submission in submissions]
+        return Report(self.results.assignment, _Found(students, self.results, {each.student: each for each in failed}))
 
     def keep(self, submission: Submission, result: SubmissionResult) -> None:
         """Write a result, unless it is none because the grader itself failed.
@@ -80,8 +99,37 @@ class Records:
             return
         if self.gradebook:
             former = self.results.of(submission.student)
+            if former:  # if we are ended in between, the submission counts as one to be graded
+                self.results.keep(replace(former, fingerprint=Fingerprint.of_nothing()))
             self.gradebook.write(submission, result, former.result if former else None)
         self.results.keep(Kept(result, self._fingerprints.of(submission)))
+
+
+class _Found(Sequence[SubmissionResult]):
+    """The results of some students, of which no more than one is in memory."""
+
+    def __init__(self, students: list[str], results: Results, failed: dict[str, SubmissionResult]) -> None:
+        self._students = students
+        self._results = results
+        self._failed = failed
+
+    def __len__(self) -> int:
+        return len(self._students)
+
+    @overload
+    def __getitem__(self, index: int) -> SubmissionResult: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[SubmissionResult]: ...
+    def __getitem__(self, index: int | slice) -> SubmissionResult | Sequence[SubmissionResult]:
+        if isinstance(index, slice):
+            return _Found(self._students[index], self._results, self._failed)
+        student = self._students[index]
+        if student in self._failed:
+            return self._failed[student]
+        kept = self._results.of(student)
+        if kept is None:
+            raise AutograderError(f"The result of {student} was there and is gone.", "Grade again.")
+        return kept.result
 
 
 def submitted_folder(course: Path) -> Path:

@@ -6,21 +6,19 @@ result is graded again when one of them has changed, and not before.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import coursekit
-from autograder.course import HOME
 from autograder.errors import AutograderError, UsageError
-from autograder.files import write_whole
+from autograder.files import remove_leftovers, write_whole
 from autograder.outcomes import SCHEMA, SubmissionResult
+from autograder.parcel import digest, kit_digest
 from coursekit.notebook import slice_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from autograder.course import AssignedNotebook, Assignment
@@ -40,6 +38,11 @@ class Fingerprint:
     kit: str
     """The grader and the helper package."""
 
+    @classmethod
+    def of_nothing(cls) -> Fingerprint:
+        """What equals no other: of a result that is about to be replaced."""
+        return cls("", {}, {}, "")
+
 
 class Fingerprints:
     """Takes the fingerprints of the submissions of one assignment, as it stands now."""
@@ -48,13 +51,13 @@ class Fingerprints:
         self._judges: dict[str, Any] = {
             "suites": {notebook.name: _suite(notebook) for notebook in assignment.notebooks},
             "solutions": {notebook.name: _solution(notebook) for notebook in assignment.notebooks},
-            "kit": _kit(),
+            "kit": kit_digest(),
         }
 
     def of(self, submission: Submission) -> Fingerprint:
         """What grading ``submission`` now would depend on."""
         parts = (part for name in sorted(submission.files) for part in (name, submission.files[name]))
-        return Fingerprint(_digest(parts), **self._judges)
+        return Fingerprint(digest(parts), **self._judges)
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,15 @@ class Results:
             )
         return [_read(path) for path in paths]
 
+    def remove_leftovers(self) -> None:
+        """Remove what runs that were killed have left half written."""
+        remove_leftovers(self._folder, ".*.partial")
+
+    def fingerprint_of(self, student: str) -> Fingerprint | None:
+        """What the latest result of a student was made from; cheaper than :meth:`of`, and raises the same."""
+        path = self._path(student)
+        return Fingerprint(**_content(path)["fingerprint"]) if path.is_file() else None
+
     def of(self, student: str) -> Kept | None:
         """The latest result of a student, if there is one. Raises AutograderError if it cannot be read."""
         path = self._path(student)
@@ -107,44 +119,42 @@ class Results:
 
 
 def _read(path: Path) -> Kept:
+    content = _content(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return Kept(SubmissionResult.from_dict(content["submission"]), Fingerprint(**content["fingerprint"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if content["schema"] != SCHEMA:
             raise AutograderError(
                 f"{path} was written by another version of the grader.", "Remove it and grade that submission again."
             )
-        return Kept(SubmissionResult.from_dict(content["submission"]), Fingerprint(**content["fingerprint"]))
+        Fingerprint(**content["fingerprint"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise AutograderError(
-            f"{path} cannot be read: {error!r}.", "Remove it and grade that submission again."
-        ) from error
+        raise _unreadable(path, error) from error
+    else:
+        return content
+
+
+def _unreadable(path: Path, error: Exception) -> AutograderError:
+    return AutograderError(f"{path} cannot be read: {error!r}.", "Remove it and grade that submission again.")
 
 
 def _suite(notebook: AssignedNotebook) -> str:
     others = ("test_", "misconceptions_")
     files = [
         path
-        for path in sorted(notebook.suite.parent.glob("*.py"))
-        if not path.name.startswith("variants_")  # the suite is measured by these; no grade is
+        for path in sorted(notebook.suite.parent.iterdir())
+        if path.is_file()
+        and not path.name.startswith(("variants_", "equivalent_"))  # the suite is measured by these; no grade is
         and (not path.name.startswith(others) or path.stem.partition("_")[2] == notebook.name)
     ]
-    return _digest(part for path in files for part in (path.name, path.read_bytes()))
+    return digest(part for path in files for part in (path.name, path.read_bytes()))
 
 
 def _solution(notebook: AssignedNotebook) -> str:
-    return _digest(statement.source for statement in slice_for(notebook.source.statements, notebook.names))
-
-
-@cache
-def _kit() -> str:
-    files = [path for name in ("autograder", "coursekit") for path in sorted((HOME / name).rglob("*.py"))]
-    machinery = [path for path in files if "suites" not in path.parts]
-    return _digest(part for path in machinery for part in (str(path.relative_to(HOME)), path.read_bytes()))
-
-
-def _digest(parts: Iterable[str | bytes]) -> str:
-    """Of each part by itself, so that what ends one and begins the next makes a difference."""
-    whole = hashlib.sha256()
-    for part in parts:
-        whole.update(hashlib.sha256(part.encode() if isinstance(part, str) else part).digest())
-    return whole.hexdigest()[:20]
+    return digest(statement.source for statement in slice_for(notebook.source.statements, notebook.names))

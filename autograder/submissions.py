@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from autograder.errors import UsageError
@@ -11,7 +11,7 @@ from autograder.sandbox.box import clean
 from coursekit.notebook import MAX_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 
@@ -28,41 +28,47 @@ def find_submissions(assignment: str, paths: Sequence[Path]) -> list[Submission]
     Raises:
         UsageError: a path is not there, or nothing to grade lies under it.
     """
-    found: dict[str, Submission] = {}
+    found: dict[str, dict[str, Path]] = {}
     for path in dict.fromkeys(paths):
-        submissions = list(_under(assignment, path))
-        if not submissions:
+        handed_in = _under(assignment, path)
+        if not handed_in:
             raise UsageError(
                 f"There is nothing to grade for {assignment!r} in {path}.",
                 f"Give a notebook, a folder of notebooks, or a tree of STUDENT/{assignment}/ folders.",
             )
-        for submission in submissions:
-            files = found[submission.student].files if submission.student in found else {}
-            twice = files.keys() & submission.files.keys()
+        for name, notebooks in handed_in:
+            student = clean(name, 80)
+            files = {clean(notebook.name, 255): notebook for notebook in notebooks}
+            twice = found.setdefault(student, {}).keys() & files.keys()
             if twice:
                 raise UsageError(
-                    f"There are two notebooks {min(twice)} of {submission.student}.",
+                    f"There are two notebooks {min(twice)} of {student}.",
                     "Grade them one by one, or put each into a folder STUDENT/ASSIGNMENT/.",
                 )
-            found[submission.student] = replace(submission, files={**files, **submission.files})
-    return list(found.values())
+            found[student].update(files)
+    return [Submission(student, _OnDisk(files), _folder(files)) for student, files in found.items()]
 
 
-def _under(assignment: str, path: Path) -> list[Submission]:
+def _folder(files: Mapping[str, Path]) -> Path | None:
+    return next((path.resolve().parent for path in files.values()), None)
+
+
+def _under(assignment: str, path: Path) -> list[tuple[str, list[Path]]]:
+    """Students and their notebooks."""
     try:
         if not path.exists():
             raise UsageError(f"There is no file or folder {path}.")
         if path.is_file():
-            return [_submission(_student_of(assignment, path.absolute()), [path])]
+            return [(_student_of(assignment, path.absolute()), [path])]
         if not path.is_dir():
             raise UsageError(f"{path} is neither a notebook nor a folder.")
         if _notebooks(path):
             folder = path.resolve()
-            return [_submission(folder.parent.name if folder.name == assignment else folder.name, _notebooks(path))]
+            return [(folder.parent.name if folder.name == assignment else folder.name, _notebooks(path))]
         if (path / assignment).is_dir():
-            return [_submission(path.resolve().name, _notebooks(path / assignment))]
+            return [(path.resolve().name, _notebooks(path / assignment))]
         students = sorted(folder for folder in path.iterdir() if (folder / assignment).is_dir())
-        return [_submission(folder.name, _notebooks(folder / assignment)) for folder in students]
+        return [(folder.name, _notebooks(folder / assignment)) for folder in students]
     except OSError as error:
         raise UsageError(f"{str(path)[:80]} cannot be read: {error.strerror or error}.") from error
 
@@ -76,14 +82,31 @@ def _student_of(assignment: str, notebook: Path) -> str:
     return folder.parent.name if folder.name == assignment and folder.parent.name else notebook.stem
 
 
-def _submission(student: str, notebooks: list[Path]) -> Submission:
-    files = {clean(path.name, 255): _read(path) for path in notebooks}
-    return Submission(clean(student, 80), files, notebooks[0].resolve().parent if notebooks else None)
+class _OnDisk(Mapping[str, bytes]):
+    """Files that are read when they are asked for, so that a class of any size may be listed. They travel as bytes."""
+
+    def __init__(self, paths: Mapping[str, Path]) -> None:
+        self._paths = paths
+
+    def __getitem__(self, name: str) -> bytes:
+        return _read(self._paths[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __reduce__(self) -> tuple[Callable[..., dict[str, bytes]], tuple[dict[str, bytes]]]:
+        return dict, (dict(self),)
 
 
 def _read(path: Path) -> bytes:
     """The file's bytes, but no more of them than a notebook may have: one byte over, and the reader says so."""
-    if path.is_symlink():
-        return b""
-    with path.open("rb") as file:
-        return file.read(MAX_FILE + 1)
+    try:
+        if path.is_symlink():
+            return b""
+        with path.open("rb") as file:
+            return file.read(MAX_FILE + 1)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from error

@@ -2,69 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from rich.panel import Panel
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from autograder.outcomes import Outcome, Status
+from autograder.gradebook.feedback import LEAD
+from autograder.outcomes import Outcome
+from autograder.progress import STYLES
 from autograder.regrade import changes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from rich.console import Console
 
     from autograder.outcomes import NotebookResult, QuestionResult, Report, SubmissionResult
+    from autograder.progress import Tally
     from autograder.records import Records
     from autograder.regrade import Affected, Change, Review
 
-Item = TypeVar("Item")
 MARKS = {Outcome.PASSED: ("✓", "green"), Outcome.FAILED: ("✗", "red"), Outcome.NOT_JUDGED: ("?", "yellow")}
-STATUS_STYLE = {Status.ABSENT: "dim", Status.GRADED: "green", Status.PARTLY: "yellow", Status.UNREADABLE: "red"}
+MANY = 100
+"""Above so many submissions, a table of all is not what anybody reads in a terminal."""
 
 
-def watched(results: Iterable[SubmissionResult], total: int, console: Console) -> Iterator[SubmissionResult]:
-    """Pass results on while a bar shows how many of several there are; where there is no terminal, a line for each."""
-    if total < 2:
-        yield from results
-        return
-    if not console.is_terminal:
-        for number, result in enumerate(results, start=1):
-            score = f"{result.score:g}/{result.max_score:g}"
-            console.print(f"{number}/{total} {result.student}: {result.status}, {score}", markup=False, highlight=False)
-            yield result
-        return
-    yield from counted(results, total, console, "grading", lambda result: result.student)
-
-
-def counted(
-    items: Iterable[Item], total: int, console: Console, doing: str, told: Callable[[Item], str]
-) -> Iterator[Item]:
-    """Pass items on while a bar shows how many there are; where there is no terminal, nothing is shown."""
-    columns = (
-        TextColumn(doing),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[last]}", markup=False),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(doing, total=total, last="")
-        for item in items:
-            progress.update(task, advance=1, last=told(item)[:30])
-            yield item
-
-
-def show(report: Report, console: Console) -> None:
-    """The report as a table: each question of one submission with its explanation, or a line for each of many."""
+def show(report: Report, tally: Tally, console: Console) -> None:
+    """Each question of one submission with its explanation, a line for each of several, or a count of very many."""
     if len(report.submissions) == 1:
         show_submission(report.submissions[0], console)
-    else:
+    elif len(report.submissions) <= MANY:
         show_class(report.submissions, console)
+    else:
+        told = f"Everybody in a table: autograder report {report.assignment}, once graded in submitted/."
+        console.print(tally if tally.counts else Text("nothing new"))
+        console.print(Text(told, "dim"))
 
 
 def show_class(submissions: Sequence[SubmissionResult], console: Console) -> None:
@@ -81,7 +54,7 @@ def show_class(submissions: Sequence[SubmissionResult], console: Console) -> Non
             marks.append(*MARKS[question.outcome])
         table.add_row(
             Text(submission.student),
-            Text(submission.status, STATUS_STYLE[submission.status]),
+            Text(submission.status, STYLES[submission.status]),
             marks,
             f"{submission.score:g} / {submission.max_score:g}",
             Text(_first_thing(submission)),
@@ -183,6 +156,9 @@ def _show_notebook(notebook: NotebookResult, console: Console) -> None:
         else:
             found.append(f"{told.title}\n", "dim")
             found.append(told.rationale or told.cause)
+            if told.example:
+                found.append(f"\n{LEAD}\n", "dim")
+                found.append(told.example)
             if told.hint:
                 found.append(f"\n→ {told.hint}", "cyan")
         table.add_row(Text(f"{mark} {question.question}", style), _points(question), found)

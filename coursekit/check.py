@@ -13,6 +13,7 @@ import html
 import inspect
 import sys
 import traceback
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias
 
 import numpy as np
@@ -51,7 +52,8 @@ def check_values(
         function: The student's function. It is called with the inputs in their order.
         inputs: Its arguments by name.
         unchanged: The names of those that it must leave as they were.
-        expected: Its outputs by name, in their order. What it returns beyond them, as a cache, is not looked at.
+        expected: Its outputs by name, in their order; ``...`` stands for whatever else it has to return, as a cache.
+            If there is none of these, what it returns beyond the outputs is not looked at.
 
     Raises:
         CheckFailed: An output is wrong, an input is changed, or the function is not written yet.
@@ -63,10 +65,14 @@ def check_values(
     if spoilt:
         _refuse(f"{report.title} changes {' and '.join(spoilt)}, and has to leave it as it was.")
     outputs = returned if isinstance(returned, tuple) else (returned,)
-    if len(outputs) < len(expected):
-        _refuse(f"{report.title} returned {len(outputs)} values; {', '.join(expected)} are expected.")
+    if len(outputs) < len(expected) or (
+        any(each is ... for each in expected.values()) and len(outputs) > len(expected)
+    ):
+        values = "1 value" if len(outputs) == 1 else f"{len(outputs)} values"
+        _refuse(f"{report.title} returned {values}; {', '.join(expected)} are expected.")
     for (name, right), output in zip(expected.items(), outputs, strict=False):
-        report.add(compare(name, output, right))
+        if right is not ...:
+            report.add(compare(name, output, right))
     report.conclude()
 
 
@@ -190,8 +196,8 @@ def check_model(model: Model, *inputs: object, loss: float) -> None:
     step, limit = _precision(model.loss, [value], report)
     numeric = numeric_gradients(evaluate, model.params, [1.0], model.params, step=step)
     for name, right in numeric.items():
-        label = f"grads[{name!r}]"
-        report.add(compare(label, gradients.get(name), right, against="numeric", limit=limit))
+        found = compare(f"grads[{name!r}]", gradients.get(name), right, against="numeric", limit=limit)
+        report.add(found if name in gradients else replace(found, problem=f"grads has no entry {name!r}."))
     report.conclude()
 
 
@@ -209,7 +215,7 @@ class _Report:
         self.comparisons.append(comparison)
 
     def note(self, sentence: str) -> None:
-        """Say something, once, that costs nothing."""
+        """Say something, once, of what works and could be better."""
         if sentence not in self.notes:
             self.notes.append(sentence)
 
@@ -277,7 +283,9 @@ def _call(function: Function, inputs: Mapping[str, object], report: _Report) -> 
         changed = isinstance(value, np.ndarray) and not np.array_equal(value, np.asarray(copies[name]))
         report.changed[name] = changed
         if changed:
-            report.note(f"{_name(function)} changes its {name}. That costs nothing, but a caller may mind.")
+            report.note(
+                f"It works, but {_name(function)} changes its {name}, which belongs to the caller; copy it first."
+            )
     return returned
 
 
@@ -331,9 +339,13 @@ def _loss(
         returned = _call(model.loss, inputs, report)
     finally:
         model.params = original
-    pair = isinstance(returned, tuple) and len(returned) == 2
-    if not (pair and np.shape(returned[0]) == () and isinstance(returned[1], dict)):
-        _refuse(f"{_name(model.loss)} must return the loss, a number, and a dictionary of gradients.")
+    wanted = f"{_name(model.loss)} must return the loss, a number, and a dictionary of gradients"
+    if not (isinstance(returned, tuple) and len(returned) == 2):
+        _refuse(f"{wanted}, as a tuple of two.")
+    if np.shape(returned[0]) != ():
+        _refuse(f"{wanted}; its loss is an array of shape {np.shape(returned[0])}.")
+    if not isinstance(returned[1], dict):
+        _refuse(f"{wanted}; its gradients are a {type(returned[1]).__name__}.")
     value, gradients = returned
     return value, gradients
 

@@ -60,7 +60,7 @@ class Comparison:
         yours: Your value there.
         expected: The expected value there.
         problem: A sentence, if the type, shape, dtype or finiteness is wrong.
-        remark: A sentence about something that costs nothing.
+        remark: A sentence about something that works and could be better.
         against: What the array is compared with: "expected", or "numeric" for a numeric gradient.
     """
 
@@ -152,7 +152,7 @@ def compare(
         error, gap = _relative_error(array.astype(np.float64), right.astype(np.float64))
         worst = _entry(gap, right.shape) if error else None
         single = dtype == "float32" and right.dtype == np.float64
-        remark = f"{name} is float32 where float64 was possible; this costs nothing." if single else None
+        remark = f"{name} is float32 where float64 was possible." if single else None
     return Comparison(
         name,
         right.shape,
@@ -305,7 +305,7 @@ def _plain(value: object, *, scalar: bool) -> Array | None:
 def _problem(name: str, yours: object, array: Array | None, right: Array, against: str) -> str | None:
     """Return a sentence on the first of type, shape, dtype and finiteness that is wrong; None if none is."""
     if array is None:
-        return _type_problem(name, yours, scalar=right.shape == ())
+        return _type_problem(name, yours, right.shape)
     if array.shape != right.shape:
         return _shape_problem(name, array.shape, right.shape)
     exact = np.issubdtype(right.dtype, np.integer)
@@ -317,21 +317,27 @@ def _problem(name: str, yours: object, array: Array | None, right: Array, agains
     return None if np.isfinite(array).all() else _finiteness_problem(name, array)
 
 
-def _type_problem(name: str, yours: object, *, scalar: bool) -> str:
-    wanted = "a number" if scalar else "a numpy array"
+def _type_problem(name: str, yours: object, shape: tuple[int, ...]) -> str:
+    wanted = "a numpy array" if shape else "a number"
     if yours is None:
         return f"{name} is None, not {wanted}; is it computed and returned?"
+    if isinstance(yours, (int, float, np.number)) and not isinstance(yours, bool):
+        return f"{name} is a single number; an array of shape {shape} is expected."
     kind = type(yours).__name__
     article = "an" if kind[:1].lower() in set("aeiou") else "a"
     return f"{name} is {article} {kind}, not {wanted}."
 
 
 def _shape_problem(name: str, shape: tuple[int, ...], wanted: tuple[int, ...]) -> str:
+    if not wanted:
+        return f"{name} is an array of shape {shape}; a single number is expected."
     sentence = f"{name} has shape {shape}; {wanted} is expected"
     if len(shape) == len(wanted) and shape == wanted[::-1]:
         return f"{sentence}. Is it transposed?"
     if [n for n in shape if n != 1] == [n for n in wanted if n != 1]:
         return f"{sentence}. An axis of length 1 makes the difference."
+    if sorted(shape) == sorted(wanted):
+        return f"{sentence}. Are its axes in another order?"
     if len(shape) == len(wanted) + 1 and shape[1:] == wanted:
         return f"{sentence}. Is a sum over the first axis missing?"
     return f"{sentence}."

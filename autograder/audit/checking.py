@@ -12,8 +12,8 @@ from autograder.audit.mutants import mutants_of
 from autograder.audit.session import Session
 from autograder.audit.variants import variants_of
 from autograder.grading import Submission, grade
-from autograder.leaks import find_leaks
-from autograder.misconceptions import with_mistake
+from autograder.judging.misconceptions import with_mistake
+from autograder.releasing.leaks import find_leaks
 from coursekit.notebook import names_used_by
 
 if TYPE_CHECKING:

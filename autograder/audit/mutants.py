@@ -11,8 +11,8 @@ import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from autograder.leaks import BEGIN, END
-from autograder.misconceptions import defining
+from autograder.judging.misconceptions import defining
+from autograder.releasing.leaks import BEGIN, END
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

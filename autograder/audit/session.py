@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograder.lending import Loan, needed_loan
+from autograder.judging.lending import Loan, needed_loan
+from autograder.judging.plugin import QUESTION, SuiteRun
+from autograder.judging.student import Student
 from autograder.outcomes import Outcome
-from autograder.plugin import QUESTION, SuiteRun
-from autograder.student import Student
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -99,8 +99,12 @@ class Session(SuiteRun):
                     item.config.hook.pytest_runtest_protocol(item=item, nextitem=self._other(item))
                     if self.fatal or (hasty and not self._all_passed()):
                         break
+            else:
+                self.conclude()
         finally:
             self.student.close()
+            self._right.clear()
+            self._charges.clear()
         if self.fatal is not None:
             raise self.fatal
         return Verdicts(self.results, self.errors)

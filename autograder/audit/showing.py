@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def show_audit(audit: Audit, assignment: Assignment, console: Console) -> None:
     """A table with a line for each question, then each problem in full."""
     table = Table(title=f"{assignment.name}  (seed {audit.seed})", title_justify="left", header_style="bold")
-    for column in ("question", "reference", "stub", "known mistakes", "mutants", "right variants"):
-        table.add_column(column, no_wrap=column == "question")
+    for column in COLUMNS:
+        table.add_column(column, no_wrap=column == "question", justify="left" if column == "question" else "right")
     for assigned in assignment.notebooks:
         for question in assigned.names:
             found = {part: audit.of(part, assigned.name, question) for part in PARTS}
@@ -32,11 +32,12 @@ def show_audit(audit: Audit, assignment: Assignment, console: Console) -> None:
             same = len(audit.of(EQUIVALENT, assigned.name, question))
             table.add_row(
                 Text(f"{mark} {question}", style),
-                _counted(found["reference"], "full"),
-                _counted(found["stub"], "nothing"),
-                _counted(found["mistakes"], "told by name"),
-                _counted(found["mutants"], "caught") + (f", {same} equivalent" if same else ""),
-                _counted(found["variants"], "at full marks"),
+                _all(found["reference"]),
+                _all(found["stub"]),
+                _counted(found["mistakes"]),
+                _counted(found["mutants"]),
+                str(same or ""),
+                _counted(found["variants"]),
             )
         table.add_section()
     console.print(table)
@@ -47,15 +48,26 @@ def show_audit(audit: Audit, assignment: Assignment, console: Console) -> None:
     console.print(Text(_summary(audit), "bold"))
 
 
+COLUMNS = (
+    "question",
+    "reference\nearns all",
+    "stub earns\nnothing",
+    "mistakes\ntold",
+    "mutants\ncaught",
+    "equi-\nvalent",
+    "variants\npass",
+)
 PARTS = ("reference", "stub", "mistakes", "mutants", "variants")
 
 
-def _counted(findings: Sequence[Finding], word: str) -> str:
+def _all(findings: Sequence[Finding]) -> str:
+    """Whether there are some and all are sound."""
+    return "yes" if findings and not any(each.problem for each in findings) else "no"
+
+
+def _counted(findings: Sequence[Finding]) -> str:
     """How many of them are sound."""
-    sound = sum(not each.problem for each in findings)
-    if len(findings) <= 1:
-        return word if sound else "no" if findings else "none"
-    return f"{sound} {word}" if sound == len(findings) else f"{sound} of {len(findings)} {word}"
+    return f"{sum(not each.problem for each in findings)} of {len(findings)}" if findings else "none"
 
 
 def _summary(audit: Audit) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from autograder.course import listed_in
 from autograder.errors import SuiteError
-from autograder.misconceptions import defining
+from autograder.judging.misconceptions import defining
 from coursekit.notebook import Statement
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from autograder.gradebook.feedback import LEAD
 from autograder.outcomes import Outcome
 from autograder.pages import figures
 from autograder.pages.rendering import render
@@ -30,6 +31,7 @@ def student_page(assignment: str, result: SubmissionResult) -> str:
         judged=_judged,
         alike=_alike,
         hints=_hints,
+        lead=LEAD,
         share=min(result.score / result.max_score, 1.0) if result.max_score else 0.0,
     )
 
@@ -51,7 +53,7 @@ def _alike(question: QuestionResult) -> list[list[TestResult]]:
     """The tests in their order, those together that follow each other and tell the same."""
 
     def told(test: TestResult) -> tuple[object, ...]:
-        return test.outcome, test.rationale, test.cause, test.hint, test.error_map
+        return test.outcome, test.rationale, test.cause, test.hint, test.error_map, test.example
 
     return [list(tests) for _, tests in groupby(question.tests, told)]
 

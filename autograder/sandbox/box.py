@@ -65,7 +65,8 @@ class Raised:
 class Step:
     """One thing to do in the box.
 
-    "call" a function, a method of ``target``, or without a name ``target`` itself; "get" or "set" an attribute;
+    "call" a function, a method of ``target``, or without a name ``target`` itself; "count" does so too, and results in
+    how often each function was called in it, and under "" the busiest line was run; "get" or "set" an attribute;
     "keep" a value, so that it stays there and a handle stands for it; "fetch" what a handle holds.
     """
 
@@ -90,6 +91,8 @@ class Box:
 
     def __init__(self, policy: Policy = POLICY, *, isolated: bool = True) -> None:
         self.policy = policy
+        self.changed: set[str] = set()
+        """The arguments that calls of the latest request have changed, by the names that their functions give them."""
         self._closed = False
         self._numbers = itertools.count(secrets.randbits(32))
         self._scratch = None if isolated else tempfile.TemporaryDirectory()
@@ -293,6 +296,7 @@ class Box:
         reply, arrays = self._ask(head, body, seconds, lender)
         decoder = worker.Decoder(arrays, self._budget(), _plain)
         try:
+            self.changed = {clean(name, 80) for result in reply["results"] for name in result.get("changed", ())[:20]}
             found = [
                 raised(result["error"], self.policy.text)
                 if "error" in result

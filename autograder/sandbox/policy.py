@@ -25,6 +25,10 @@ class Policy:
     """Wall time for a batch of calls, a few hundred small ones."""
     notebook_seconds: float = 30.0
     """Wall time for all calls into one notebook, and once more for those that are judged again."""
+    smaller_cases: int = 80
+    """Cases that may be tried in search of the smallest one that is wrong: once for each failing question."""
+    smaller_seconds: float = 3.0
+    """Wall time of that search; what takes longer is not told at all, so that a seed repeats what is told."""
     cpu_seconds: int = 120
     """Processor time of the whole box; what outlives its parent ends here at the latest."""
     memory: int = 1024 * MiB

@@ -215,6 +215,8 @@ class Notebook:
         self.module.__dict__.update(display=nothing, get_ipython=nothing)
         self.kept: dict[int, Any] = {}
         self.future = 0
+        self.changed: list[str] = []
+        """The array arguments that the latest call has changed, as the function names them."""
         self._ask = ask
 
     def keep(self, value: Any) -> Handle:
@@ -235,7 +237,11 @@ class Notebook:
         exec(code, self.module.__dict__)  # noqa: S102 - this is what the box is for
 
     def perform(self, encoder: Encoder, what: str, target: Any, name: str, args: Any, kwargs: Any) -> Any:
-        """One step of a request: call a function or method, get or set an attribute, keep a value, or fetch it."""
+        """One step of a request: call a function or method, get or set an attribute, keep a value, or fetch it.
+
+        "count" calls too, and gives how often lines were run and functions called instead of the result.
+        """
+        self.changed = []
         if what == "keep":
             return encoder.handle(*args)
         if what == "fetch":
@@ -245,7 +251,14 @@ class Notebook:
         elif what == "set":
             value = setattr(target, name, *args)  # type: ignore[func-returns-value]
         else:
-            value = (self.module.__dict__[name] if target is None else getattr(target, name))(*args, **kwargs)
+            function = self.module.__dict__[name] if target is None else getattr(target, name)
+            if what == "count":
+                value = executions(function, args, kwargs)
+            else:
+                before = contents(args)
+                value = function(*args, **kwargs)
+                pairs = zip(parameters(function, len(args)), before, contents(args), strict=True)
+                self.changed = [name for name, old, new in pairs if old != new]
         return encoder.encode(value)
 
 
@@ -270,6 +283,43 @@ def describe(value: Any) -> str:
     if kind.__module__ == "numpy" and hasattr(value, "dtype"):
         return f"a numpy array of dtype {value.dtype}"[:80]
     return f"a {name}"
+
+
+def contents(args: Any) -> list[bytes | None]:
+    """The bytes of those arguments that are arrays."""
+    import numpy as np
+
+    return [item.tobytes() if isinstance(item, np.ndarray) else None for item in args]
+
+
+def parameters(function: Any, count: int) -> list[str]:
+    """What a function calls its first ``count`` arguments; where that cannot be told, by their place."""
+    code = getattr(function, "__code__", None)
+    names = list(code.co_varnames[hasattr(function, "__self__") : code.co_argcount]) if code else []
+    return [*names, *(f"argument {place + 1}" for place in range(len(names), count))][:count]
+
+
+def executions(function: Any, args: Any, kwargs: Any) -> dict[str, int]:
+    """How often a function calls each function of the notebook, and under "" how often its busiest line runs."""
+    lines: dict[Any, int] = {}
+    calls: dict[str, int] = {}
+
+    def trace(frame: Any, event: str, _: Any) -> Any:
+        code = frame.f_code
+        if not IN_NOTEBOOK.match(code.co_filename):
+            return None
+        if event == "call":
+            calls[code.co_qualname] = calls.get(code.co_qualname, 0) + 1
+        elif event == "line":
+            lines[code, frame.f_lineno] = lines.get((code, frame.f_lineno), 0) + 1
+        return trace
+
+    sys.settrace(trace)
+    try:
+        function(*args, **kwargs)
+    finally:
+        sys.settrace(None)
+    return {**calls, "": max(lines.values(), default=0)}
 
 
 def explain(error: BaseException, limit: int) -> dict[str, Any]:
@@ -366,6 +416,7 @@ class Server:
                     results.append(self._attempt(self._notebook.perform, encoder, *step))
                     if "error" in results[-1]:  # the steps after it need it
                         break
+                    results[-1]["changed"] = self._notebook.changed
             answer(self._sink, {"id": self._id, "results": results}, bytes(encoder.body))
 
     def _attempt(self, act: Callable[..., Any], *arguments: Any) -> dict[str, Any]:

@@ -56,6 +56,11 @@ class Workspace:
             tree = self._notebook.perform(encoder, step.do, target, step.name, args, kwargs)
         return self._copied(encoder, tree)
 
+    @property
+    def changes(self) -> list[str]:
+        """The array arguments that the latest call has changed."""
+        return self._notebook.changed
+
     def find(self, handle: Handle) -> Any:
         """What a handle stands for."""
         return self._notebook.find(handle)
@@ -100,6 +105,7 @@ class OpenBox(Workspace):
 
     def __init__(self, policy: Policy = POLICY) -> None:
         super().__init__(self._no_lender, policy)
+        self.changed: set[str] = set()
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
 
     def place(self, name: str, content: bytes) -> None:
@@ -116,10 +122,13 @@ class OpenBox(Workspace):
     def perform(self, steps: Sequence[Step], lender: Lender | None = None) -> list[Any | Raised]:
         """Do ``steps`` in order; one result for each, up to the first that raised. Raises Overran."""
         self._lender = self._answering(lender) if lender else self._no_lender
+        self.changed = set()
         results: list[Any | Raised] = []
 
         def perform() -> None:
-            results.extend(map(self.do, steps))  # as they come: those before one that raises are kept
+            for step in steps:
+                results.append(self.do(step))  # as they come: those before one that raises are kept
+                self.changed.update(self.changes)
 
         calls = sum(step.do == "call" for step in steps)
         failed = self._attempt(self.policy.call_seconds if calls <= 1 else self.policy.batch_seconds, perform)

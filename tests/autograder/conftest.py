@@ -1,10 +1,12 @@
 """Courses of nbgrader's, made once and copied for each test; and classes made up number by number."""
 
 import contextlib
+import itertools
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -92,6 +94,61 @@ def released_course(tmp_path_factory):
 @pytest.fixture
 def course(released_course, tmp_path):
     return released_course.copy(tmp_path / "course")
+
+
+class PostgreSQL:
+    """A server of Debian's package, with its files in a folder."""
+
+    programs = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
+
+    def __init__(self, folder):
+        assert self.programs, "PostgreSQL is missing; tools/setup.sh tests installs it"
+        self.folder = folder
+        self._numbers = itertools.count()
+        if os.getuid() == 0:
+            shutil.chown(folder, "postgres")
+        self._run("initdb", "-D", folder, "-U", "grader", "--auth=trust", "--no-sync")
+
+    def start(self):
+        options = f"-c listen_addresses= -c unix_socket_directories={self.folder} -c fsync=off"
+        self._run("pg_ctl", "-D", self.folder, "-w", "-l", self.folder / "log", "-o", options, "start")
+
+    def stop(self):
+        self._run("pg_ctl", "-D", self.folder, "-m", "immediate", "stop")
+
+    def database(self):
+        """The address of a new one."""
+        name = f"grades_{next(self._numbers)}"
+        self._run("createdb", "-h", self.folder, "-U", "grader", name)
+        return f"postgresql+psycopg://grader@/{name}?host={self.folder}"
+
+    def _run(self, program, *arguments):
+        """The server refuses to run as root; Debian's package brings a user for it."""
+        user = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups") if os.getuid() == 0 else ()
+        command = [*user, self.programs / program, *arguments]
+        subprocess.run(list(map(str, command)), check=True, capture_output=True, timeout=120, cwd=self.folder)
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    # no folder of pytest's: only its owner enters those
+    with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
+        server = PostgreSQL(Path(folder))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@pytest.fixture
+def course_in_postgres(postgres, course):
+    """The course, with its gradebook in a new database of the server."""
+    course.url = postgres.database()
+    course.configure(f"c.CourseDirectory.db_url = {course.url!r}")
+    (course.folder / "gradebook.db").unlink()
+    course.nbgrader("generate_assignment", "captioning", "--force")
+    return course
 
 
 PASSED, FAILED, SILENT = Outcome.PASSED, Outcome.FAILED, Outcome.NOT_JUDGED

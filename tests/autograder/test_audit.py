@@ -131,8 +131,8 @@ def scale_backward(dout, cache):
     ### END SOLUTION
 '''
 SUITE = '''
-from autograder.calling import Layer
-from autograder.judging import question
+from autograder.judging.calling import Layer
+from autograder.judging.judge import question
 
 SCALE = Layer("scale_forward", "scale_backward", ("out",), ("dx", "dw"))
 
@@ -153,7 +153,7 @@ def test_backward(judge):
     judge.gradients(SCALE, inputs(judge), GRADIENTS)
 '''
 MISTAKES = """
-from autograder.misconceptions import Misconception
+from autograder.judging.misconceptions import Misconception
 
 MISCONCEPTIONS = (
     Misconception("scale_forward", "added", "w is added", "Add or multiply?", ("x * w", "x + w")),

@@ -12,8 +12,8 @@ from nbgrader.nbgraderformat import MetadataValidator
 from nbgrader.utils import compute_checksum, determine_grade
 
 from autograder import outcomes
-from autograder.autograded import rebuilt, released_notebook, with_results
 from autograder.course import HOME, load_assignment
+from autograder.gradebook.autograded import rebuilt, released_notebook, with_results
 from autograder.grading import Submission, grade
 from autograder.outcomes import NotebookResult, Outcome, QuestionResult, Status
 from coursekit.errors import NotebookUnreadable

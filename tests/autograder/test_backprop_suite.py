@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from autograder.course import HOME, load_assignment
-from autograder.judging import Judge
+from autograder.judging.judge import Judge
 
 [ASSIGNED] = load_assignment("backprop", HOME).notebooks
 

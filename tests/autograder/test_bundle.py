@@ -10,9 +10,9 @@ import zipfile
 
 import pytest
 
-from autograder.bundle import fill_bundle, zip_folder
 from autograder.course import HOME, assignment_names, load_assignment
-from autograder.leaks import find_leaks
+from autograder.releasing.bundle import fill_bundle, zip_folder
+from autograder.releasing.leaks import find_leaks
 
 FIRST_CELLS = 16
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from autograder.course import HOME, load_assignment
-from autograder.judging import Judge
-from autograder.misconceptions import with_mistake
+from autograder.judging.judge import Judge
+from autograder.judging.misconceptions import with_mistake
 from coursekit.notebook import slice_for
 
 ASSIGNMENT = load_assignment("captioning", HOME)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder.error_maps import error_map
+from autograder.judging.error_maps import error_map
 from coursekit.gradcheck import compare
 
 

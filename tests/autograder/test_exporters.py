@@ -12,7 +12,7 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograder.errors import UsageError
-from autograder.exporters import export, harmless
+from autograder.gradebook.exporters import export, harmless
 
 QUOTES = 'O\'Neil "the\nsecond", Zoë'
 
@@ -149,7 +149,7 @@ def test_what_a_spreadsheet_would_compute_is_made_text_and_numbers_stay(cell, sh
 
 
 def test_nbgrader_exports_with_it_and_its_options(course):
-    command = ["export", "--exporter=autograder.exporters.CanvasExporter", "--to", "out.csv"]
+    command = ["export", "--exporter=autograder.gradebook.exporters.CanvasExporter", "--to", "out.csv"]
     chosen = ["--assignment", "['gates']", "--student", "['ada', 'late']"]
     done = subprocess.run(
         [sys.executable, "-m", "nbgrader", *command, *chosen],

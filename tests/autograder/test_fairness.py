@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autograder.answers import Reference
-from autograder.lending import Loan, needed_loan
+from autograder.judging.answers import Reference
+from autograder.judging.lending import Loan, needed_loan
+from autograder.judging.student import Student
+from autograder.judging.verdicts import CallFailed
 from autograder.sandbox import Box, Lied
 from autograder.sandbox.box import Step
-from autograder.student import Student
-from autograder.verdicts import CallFailed
 from coursekit.notebook import Statement, read_notebook
 
 

@@ -10,7 +10,7 @@ from nbgrader.api import Gradebook
 
 from autograder.course import HOME, load_assignment
 from autograder.errors import SuiteError
-from autograder.gradebook import CourseGradebook
+from autograder.gradebook.writing import CourseGradebook
 from autograder.grading import Submission, grade
 from autograder.outcomes import SubmissionResult
 from autograder.records import Records

@@ -1,17 +1,20 @@
 """When the grader itself fails: loudly, never as a grade, and for no other submission."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 
-from autograder import grading
+from autograder import course, grading
 from autograder.course import HOME
 from autograder.errors import BrokenBox, SandboxUnavailable
 from autograder.grading import Submission, grade
-from autograder.plugin import SuiteRun
+from autograder.judging.plugin import SuiteRun
+from autograder.judging.student import Student
 
 SUBMISSION = Submission("ada", {"rnn_captioning.ipynb": (HOME / "source/captioning/rnn_captioning.ipynb").read_bytes()})
 
@@ -54,6 +57,18 @@ def test_a_test_that_never_ran_counts_as_one_that_earned_nothing(captioning, mon
     monkeypatch.setattr(SuiteRun, "run", forgetful)
     notebook = of_the_rnn(grade(captioning, SUBMISSION).notebooks)
     assert {q.question: q.points for q in notebook.questions}["rnn_step_backward"] == 4
+
+
+def test_nothing_that_lies_above_a_suite_takes_part(tmp_path, monkeypatch):
+    shutil.copytree(course.SUITES, tmp_path / "suites", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(course, "SUITES", tmp_path / "suites")
+    (tmp_path / "__init__.py").write_text("raise RuntimeError('not of the suite')")
+    rnn = next(each for each in course.load_assignment("captioning").notebooks if each.name == "rnn_captioning")
+    with closing(Student(rnn.source, rnn.names, inside=True)) as student:
+        run = SuiteRun(rnn, student, seed=1, only="rnn_step_forward")
+        run.run()
+    assert run.errors == []
+    assert run.earned("rnn_step_forward") == 1
 
 
 def test_ctrl_c_ends_a_run_at_once_without_a_traceback_or_half_a_report(tmp_path, student):

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autograder.answers import Reference
-from autograder.guests import MEMORY, Exhausted, Guest, Lent
+from autograder.judging.answers import Reference
+from autograder.judging.guests import MEMORY, Exhausted, Guest, Lent
+from autograder.judging.student import Student
+from autograder.judging.verdicts import CallFailed
 from autograder.sandbox import POLICY
-from autograder.student import Student
-from autograder.verdicts import CallFailed
 from coursekit.notebook import Statement, read_notebook
 
 SOURCE = {

@@ -9,8 +9,8 @@ import pytest
 
 from autograder.course import HOME, assignment_names, load_assignment
 from autograder.errors import ReleaseError
-from autograder.leaks import find_leaks
-from autograder.release import release
+from autograder.releasing.leaks import find_leaks
+from autograder.releasing.release import release
 
 
 def cells(path):

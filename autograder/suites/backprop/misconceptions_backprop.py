@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograder.misconceptions import Misconception
+from autograder.judging.misconceptions import Misconception
 
 MISCONCEPTIONS = (
     # --------------------------------------------------------------------------------------------------- add gate

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from autograder.calling import LayerClass, Model, entry, losses
-from autograder.judging import question
+from autograder.judging.calling import LayerClass, Model, entry, losses
+from autograder.judging.judge import question
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from autograder.answers import Answers
-    from autograder.judging import Judge
+    from autograder.judging.answers import Answers
+    from autograder.judging.judge import Judge
 
 ADD = LayerClass("AddGate", ("x", "y"), ("out",), ("dx", "dy"))
 MULTIPLY = LayerClass("MultiplyGate", ("x", "y"), ("out",), ("dx", "dy"))

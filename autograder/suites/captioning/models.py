@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograder.calling import Model
+from autograder.judging.calling import Model
 
 if TYPE_CHECKING:
-    from autograder.answers import Answers
-    from autograder.judging import Judge
+    from autograder.judging.answers import Answers
+    from autograder.judging.judge import Judge
 
 # Weights of half the size of the inputs keep tanh and sigmoid where their derivatives can be told from those at the
 # edges, and from each other.

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from autograder.calling import Layer
-from autograder.judging import question
+from autograder.judging.calling import Layer
+from autograder.judging.judge import question
 from autograder.suites.captioning.models import (
     PARAMS,
     check_loss_gradient,
@@ -21,7 +21,7 @@ from autograder.suites.captioning.models import (
 if TYPE_CHECKING:
     import numpy as np
 
-    from autograder.judging import Judge
+    from autograder.judging.judge import Judge
 
 # Sizes are different primes, so that no transposition and no broadcast goes unseen.
 # Beside small sizes, some that are larger and some that are equal, for what is right by accident.

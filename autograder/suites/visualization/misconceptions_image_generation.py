@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograder.misconceptions import Misconception
+from autograder.judging.misconceptions import Misconception
 
 ONE = "dscores[0, target_y] = 1"
 SOFTMAX = "p = np.exp(scores - scores.max()); p = p / p.sum(); "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograder.misconceptions import Misconception
+from autograder.judging.misconceptions import Misconception
 
 ONE = "dscores[np.arange(len(y)), y] = 1"
 SOFTMAX = "p = np.exp(scores - scores.max(axis=1, keepdims=True)); p = p / p.sum(axis=1, keepdims=True); "

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from autograder.guests import Lent
-from autograder.verdicts import Failure
+from autograder.judging.guests import Lent
+from autograder.judging.verdicts import Failure
 from coursekit.convolution import average_backward, average_forward, conv_backward, conv_forward
 from coursekit.gradcheck import STEP, compare
 from coursekit.layers import affine_backward, affine_forward
@@ -15,8 +15,8 @@ from coursekit.layers import affine_backward, affine_forward
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from autograder.answers import Answers
-    from autograder.judging import Judge
+    from autograder.judging.answers import Answers
+    from autograder.judging.judge import Judge
 
 NEVER = 10**6
 """A number of steps that no loop comes to."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from autograder.course import HOME
-from autograder.judging import question
+from autograder.judging.judge import question
+from autograder.judging.verdicts import Failure, NotJudged
 from autograder.suites.visualization.networks import (
     NEVER,
     SmoothNetwork,
@@ -21,7 +22,6 @@ from autograder.suites.visualization.networks import (
     numeric_gradient,
     unit,
 )
-from autograder.verdicts import Failure, NotJudged
 from coursekit.pretrained import PretrainedCNN
 from coursekit.scenes import draw_all, random_scene
 from coursekit.templates import TemplateNetwork
@@ -29,9 +29,9 @@ from coursekit.templates import TemplateNetwork
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from autograder.answers import Answers
-    from autograder.guests import Lent
-    from autograder.judging import Judge
+    from autograder.judging.answers import Answers
+    from autograder.judging.guests import Lent
+    from autograder.judging.judge import Judge
 
 SHAPE = (1, 3, 64, 64)
 QUIET = {"show_every": NEVER, "blur_every": NEVER, "seed": 7}
@@ -50,7 +50,7 @@ SMOOTH = 0.5
 
 @cache
 def trained() -> PretrainedCNN:
-    return PretrainedCNN(HOME / "datasets" / "scenes_cnn.weights.h5")
+    return PretrainedCNN(Path(__file__).with_name("scenes_cnn.weights.h5"))
 
 
 def templates(judge: Judge, *shape: int) -> TemplateNetwork:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from autograder.course import HOME
-from autograder.guests import Exhausted
-from autograder.judging import question
+from autograder.judging.guests import Exhausted
+from autograder.judging.judge import question
+from autograder.judging.verdicts import Failure, NotJudged
 from autograder.suites.visualization.networks import (
     SmoothNetwork,
     blame,
@@ -18,7 +19,6 @@ from autograder.suites.visualization.networks import (
     must_be_picture,
     numeric_gradient,
 )
-from autograder.verdicts import Failure, NotJudged
 from coursekit.pretrained import PretrainedCNN
 from coursekit.scenes import draw_all, random_scene
 from coursekit.templates import TemplateNetwork
@@ -26,8 +26,8 @@ from coursekit.templates import TemplateNetwork
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from autograder.answers import Answers
-    from autograder.judging import Judge
+    from autograder.judging.answers import Answers
+    from autograder.judging.judge import Judge
 
 STEPS = 100
 """How many steps the notebook allows on the way to a fooling image."""
@@ -38,7 +38,7 @@ NEAR = 0.3
 
 @cache
 def trained() -> PretrainedCNN:
-    return PretrainedCNN(HOME / "datasets" / "scenes_cnn.weights.h5")
+    return PretrainedCNN(Path(__file__).with_name("scenes_cnn.weights.h5"))
 
 
 def scenes(judge: Judge, N: int) -> np.ndarray:

@@ -1,8 +1,9 @@
 """The gradebook for others: as Canvas and Moodle import grades, and as plain CSV.
 
-Each is an export plugin of nbgrader, so that ``nbgrader export --exporter=autograder.exporters.CanvasExporter`` works
-in a course, with nbgrader's options ``--to``, ``--student`` and ``--assignment``. A score is what nbgrader makes of it,
-with extra credit, less the penalty for being late, and never below 0.
+Each is an export plugin of nbgrader, so that ``nbgrader export`` works in a course with the option
+``--exporter=autograder.gradebook.exporters.CanvasExporter`` and nbgrader's own, ``--to``, ``--student`` and
+``--assignment``. A score is what nbgrader makes of it, with extra credit, less the penalty for being late, and never
+below 0.
 
 A spreadsheet takes a cell that begins with =, +, - or @ for a formula. Names and ids that begin so get an apostrophe
 before them, which a spreadsheet shows as text; numbers stay numbers.

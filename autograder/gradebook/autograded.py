@@ -16,7 +16,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from autograder.errors import SuiteError
-from autograder.feedback import as_html, as_text
+from autograder.gradebook.feedback import as_html, as_text
 from autograder.grading import NotHandedIn
 from coursekit.errors import NotebookUnreadable
 
@@ -90,7 +90,7 @@ def with_results(content: dict[str, Any], assigned: AssignedNotebook, result: No
         if grade_id in results:
             asked, found = results[grade_id]
             shown = {"text/plain": as_text(found), "text/html": as_html(found)}
-            # Extra credit is no part of the points of its cell: see autograder.gradebook.
+            # Extra credit is no part of the points of its cell: see autograder.gradebook.writing.
             points = {"text/plain": repr(0.0 if asked.extra_credit else found.points)}
             cell["execution_count"] = 1
             cell["outputs"] = [

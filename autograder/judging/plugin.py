@@ -1,30 +1,37 @@
 """The pytest plugin that runs a hidden suite against one notebook and hears what each test has to say.
 
-Verdicts become outcomes (see :mod:`autograder.verdicts`); a plain ``assert`` that fails is a failure too, its message
-the rationale. Any other exception is an error of the suite, which is ours: it is kept in ``errors``, never graded.
+Verdicts become outcomes (see :mod:`autograder.judging.verdicts`); a plain ``assert`` that fails is a failure too, its
+message the rationale. Any other exception is an error of the suite, which is ours: it is kept in ``errors``, never
+graded.
 """
 
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from autograder.errors import AutograderError
-from autograder.judging import FOLLOW_THROUGH, Judge
+from autograder.judging.conduct import COSTS, Habit, Remark, changed, second_look
+from autograder.judging.judge import FOLLOW_THROUGH, Judge
+from autograder.judging.smallest import smallest_case
+from autograder.judging.verdicts import CallFailed, Failure, NotJudged
 from autograder.outcomes import Outcome, TestResult
-from autograder.verdicts import CallFailed, Failure, NotJudged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from autograder.course import AssignedNotebook
-    from autograder.student import Student
+    from autograder.judging.cases import Case
+    from autograder.judging.student import Student
 
-UNUSED = "cacheprovider terminal logging faulthandler doctest unittest junitxml pastebin stepwise setuponly setupplan"
+UNUSED = (
+    "cacheprovider terminal terminalprogress logging faulthandler doctest unittest junitxml pastebin stepwise "
+    "setuponly setupplan legacypath debugging subtests"
+)
 # unraisableexception collects garbage five times at the end, a tenth of what grading a notebook takes
 SLOW = "unraisableexception threadexception"
 QUIET = (
@@ -51,6 +58,10 @@ class SuiteRun:
     errors: list[str] = field(default_factory=list)
     pairs: set[tuple[str, str]] = field(default_factory=set)
     fatal: AutograderError | None = None
+    _costs: dict[Habit, float] = field(default_factory=dict, init=False)
+    _charges: dict[str, list[Remark]] = field(default_factory=dict, init=False)
+    _right: dict[str, tuple[Judge, Case]] = field(default_factory=dict, init=False)
+    _wrong: dict[str, tuple[Judge, Failure]] = field(default_factory=dict, init=False)
 
     def run(self) -> None:
         """Run every test of the suite once.
@@ -65,8 +76,10 @@ class SuiteRun:
         before = os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
         os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         try:
+            # Without a confcutdir, pytest looks at every folder above the suite, and at what lies in them.
+            folder = self.assigned.suite.parent
             code = pytest.main(
-                [*QUIET, f"--rootdir={self.assigned.suite.parent}", str(self.assigned.suite)], plugins=[self]
+                [*QUIET, f"--rootdir={folder}", f"--confcutdir={folder}", str(self.assigned.suite)], plugins=[self]
             )
         finally:
             outside["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = before
@@ -79,6 +92,7 @@ class SuiteRun:
             raise self.fatal
         if code == pytest.ExitCode.INTERRUPTED:
             raise KeyboardInterrupt
+        self.conclude()
         if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not self.errors:
             self.errors.append(f"pytest ended with {code!r}")
         self.errors += [
@@ -86,6 +100,25 @@ class SuiteRun:
             for name in ([self.only] if self.only else self.assigned.names)
             if name not in self.results and not self.errors
         ]
+
+    def conclude(self) -> None:
+        """Look once more at what is right, and let the ways cost what they cost in which it came about."""
+        for question, (judge, case) in self._right.items():
+            self._remark(question, second_look(judge, case))
+            self.student.forget()
+        for question, remarks in self._charges.items():
+            self._charge(question, remarks)
+        self._right.clear()
+        self._charges.clear()
+
+    def exemplify(self, question: str) -> None:
+        """Add the smallest case to the first test of a question that failed, if there is one that shows something."""
+        if question in self._wrong:
+            judge, failure = self._wrong[question]
+            example = smallest_case(judge, failure)
+            tests = self.results[question]
+            place = next(place for place, test in enumerate(tests) if test.outcome is Outcome.FAILED)
+            tests[place] = replace(tests[place], example=example)
 
     def earned(self, question: str) -> float:
         """The share of a question's tests that passed, by weight."""
@@ -127,6 +160,7 @@ class SuiteRun:
                 raise pytest.UsageError(f"{item.name} belongs to no question of {self.assigned.name}: {name!r}")
             item.stash[QUESTION] = name, float(mark.kwargs["weight"])
             self.weights[name] = self.weights.get(name, 0.0) + float(mark.kwargs["weight"])
+            self._costs = {**COSTS, **getattr(getattr(item, "module", None), "COSTS", {})}
         if self.only:
             items[:] = [item for item in items if item.stash[QUESTION][0] == self.only]
 
@@ -146,11 +180,13 @@ class SuiteRun:
         question, weight = item.stash[QUESTION]
         if call.when == "call":
             judge = item.stash.get(JUDGE, None)
-            self._stop(item, call.excinfo.value if call.excinfo else None)
-            told = self._told(question, call.excinfo.value if call.excinfo else None)
-            remark = " ".join(dict.fromkeys(judge.remarks)) if judge else ""
-            result = TestResult(item.name, _title(item), weight, **told, remark=remark)
+            error = call.excinfo.value if call.excinfo else None
+            self._stop(item, error)
+            told = self._told(question, error)
+            result = TestResult(item.name, _title(item), weight, **told)
             self.results.setdefault(question, []).append(result)
+            if judge is not None:
+                self._keep(question, judge, error)
             if judge is not None and judge.followed_through and result.outcome is Outcome.PASSED:
                 self.judged_with[question] = FOLLOW_THROUGH
         elif call.excinfo is not None:
@@ -163,6 +199,50 @@ class SuiteRun:
         if isinstance(error, AutograderError):
             self.fatal = error
             item.session.shouldfail = "nothing can be graded"
+
+    def _keep(self, question: str, judge: Judge, error: BaseException | None) -> None:
+        """Keep what a test has come upon, for a second look or for the smallest case."""
+        if error is None:
+            known = [self._right[question]] if question in self._right else []
+            found = [*known, *((judge, case) for case in judge.cases)]
+            if found:  # the first that shows most
+                self._right[question] = max(found, key=lambda pair: len(pair[1].gradients))
+            names: dict[str, list[str]] = {}
+            for function, argument in sorted(self.student.changed):
+                if _concerns(question, function):
+                    names.setdefault(function, []).append(argument)
+            self._remark(question, [*judge.remarks, *(changed(function, names[function]) for function in names)])
+        elif isinstance(error, Failure) and self.results[question][-1].outcome is Outcome.FAILED:
+            self._wrong.setdefault(question, (judge, error))
+
+    def _remark(self, question: str, remarks: Iterable[Remark]) -> None:
+        """Say what costs nothing, once, with the latest test of a question, and keep what does."""
+        for remark in remarks:
+            if self._costs[remark.habit]:
+                self._charges.setdefault(question, []).append(remark)
+            elif all(remark.sentence not in test.remark for test in self.results[question]):
+                test = self.results[question][-1]
+                self.results[question][-1] = replace(test, remark=f"{test.remark} {remark.sentence}".strip())
+
+    def _charge(self, question: str, remarks: Sequence[Remark]) -> None:
+        """Let a question lose what costs something."""
+        tests = self.results[question]
+        kinds = {remark.habit: remark for remark in remarks}
+        cost = sum(self._costs[habit] for habit in kinds)
+        rationale = "\n".join(remark.sentence for remark in kinds.values())
+        hint = remarks[-1].hint
+        if cost >= 1:
+            tests[:] = [
+                replace(test, outcome=Outcome.FAILED, rationale=rationale, hint=hint)
+                if test.outcome is Outcome.PASSED
+                else test
+                for test in tests
+            ]
+        else:
+            weight = self.weights[question] * cost / (1 - cost)  # so that of the whole it is this share
+            title = "The answer comes about as it should."
+            tests.append(TestResult("conduct", title, weight, Outcome.FAILED, rationale=rationale, hint=hint))
+            self.weights[question] += weight
 
     def _told(self, question: str, error: BaseException | None) -> dict[str, Any]:
         if error is None:

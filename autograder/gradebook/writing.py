@@ -9,14 +9,16 @@ notebooks are written to ``autograded/STUDENT/ASSIGNMENT/``.
 from __future__ import annotations
 
 import json
+import logging
 import shutil
-import tempfile
 import warnings
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbformat import from_dict
-from nbgrader.api import Gradebook, InvalidEntry, MissingEntry
+from nbgrader.api import Assignment as AssignmentEntry
+from nbgrader.api import Gradebook, InvalidEntry, MissingEntry, SubmittedAssignment
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties
 from nbgrader.utils import (
@@ -28,11 +30,12 @@ from nbgrader.utils import (
     is_task,
     parse_utc,
 )
-from sqlalchemy.exc import IntegrityError, OperationalError, SAWarning
+from sqlalchemy.exc import DBAPIError, SAWarning
 
-from autograder.autograded import rebuilt, released_notebook, shown, with_results
 from autograder.course import course_config
 from autograder.errors import AutograderError, SuiteError
+from autograder.files import remove_leftovers, scratch_folder
+from autograder.gradebook.autograded import rebuilt, released_notebook, shown, with_results
 from autograder.grading import assign
 
 if TYPE_CHECKING:
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from autograder.grading import Submission
     from autograder.outcomes import QuestionResult, SubmissionResult
 
+SCRATCH = ".autograded-"
 TRIES = 5
 """How often a transaction is begun again that another grader has come in the way of."""
 
@@ -62,10 +66,17 @@ class CourseGradebook:
             assigned.name: released_notebook(self._folder("release_directory", "."), assigned.name)
             for assigned in assignment.notebooks
         }
-        self._gradebook = Gradebook(self._directory.db_url, self._directory.course_id)
+        self._autograded = Path(self._directory.root) / str(self._directory.autograded_directory)
+        remove_leftovers(self._autograded, f"{SCRATCH}*")
         self.remarks: list[str] = []
         """What was amiss beside the notebooks."""
-        self._cells = {cell.id: cell.name for cell in self._known_cells()}
+        try:
+            self._gradebook = Gradebook(self._directory.db_url, self._directory.course_id)
+            self._cells = {cell.id: cell.name for cell in self._known_cells()}
+        except DBAPIError as error:
+            raise AutograderError(
+                f"The gradebook cannot be opened: {_first_line(error)}", "See that the database can be reached."
+            ) from error
 
     @property
     def url(self) -> str:
@@ -76,12 +87,10 @@ class CourseGradebook:
         """Close the connection."""
         self._gradebook.close()
 
-    def knows(self, student: str) -> bool:
-        """Whether there is a submission of a student."""
-        try:
-            return self._gradebook.find_submission(self._assignment.name, student) is not None
-        except MissingEntry:
-            return False
+    def students(self) -> set[str]:
+        """Those of whom there is a submission."""
+        asked = self._gradebook.db.query(SubmittedAssignment.student_id).join(SubmittedAssignment.assignment)
+        return {student for (student,) in asked.filter(AssignmentEntry.name == self._assignment.name)}
 
     def write(self, submission: Submission, result: SubmissionResult, former: SubmissionResult | None = None) -> None:
         """Write the grades of a submission and the notebooks that show them.
@@ -108,12 +117,12 @@ class CourseGradebook:
         for tried in range(1, TRIES + 1):
             try:
                 self._save(submission, notebooks, result, former)
-            except (IntegrityError, InvalidEntry, OperationalError) as error:
-                self._gradebook.db.rollback()
+            except (DBAPIError, InvalidEntry) as error:
+                with suppress(DBAPIError):  # of a connection that is lost there is nothing to roll back
+                    self._gradebook.db.rollback()
                 if tried == TRIES:
-                    cause = str(error).strip().splitlines()[0]
                     raise AutograderError(
-                        f"The grades of {submission.student} cannot be written to {self.url}: {cause}",
+                        f"The grades of {submission.student} cannot be written to {self.url}: {_first_line(error)}",
                         "See that the database can be reached; grading again goes on from here.",
                     ) from error
             else:
@@ -151,11 +160,11 @@ class CourseGradebook:
         former: SubmissionResult | None,
     ) -> None:
         book = self._gradebook
-        book.update_or_create_student(submission.student)
         timestamp = self._timestamp(submission)
         told = {"timestamp": timestamp} if timestamp else {}
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _commits_postponed(book.db):
             warnings.simplefilter("ignore", SAWarning)  # newer versions of SQLAlchemy find fault with nbgrader's way
+            book.update_or_create_student(submission.student)
             entry = book.update_or_create_submission(self._assignment.name, submission.student, **told)
         entries = {each.name: each for each in entry.notebooks}
         for assigned in self._assignment.notebooks:
@@ -206,8 +215,8 @@ class CourseGradebook:
         """Write ``autograded/STUDENT/ASSIGNMENT/`` aside, and put it in the place of the former one."""
         target = self._folder("autograded_directory", submission.student)
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".autograded-", dir=target.parent) as scratch:
-            made = Path(scratch) / "made"
+        with scratch_folder(self._autograded, SCRATCH) as scratch:
+            made = scratch / "made"
             made.mkdir()
             for folder in (submission.folder, self._assignment.folder):
                 self._copy_others(Path(str(folder)), made)
@@ -218,7 +227,7 @@ class CourseGradebook:
                 if path.is_file():
                     path.chmod(0o664 if self._directory.groupshared else 0o444)
             if target.exists():
-                target.rename(Path(scratch) / "former")
+                target.rename(scratch / "former")
             made.rename(target)
 
     def _copy_others(self, source: Path, made: Path) -> None:
@@ -228,6 +237,25 @@ class CourseGradebook:
                 copy = made / found.relative_to(source)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(found, copy)
+
+
+@contextmanager
+def _commits_postponed(session: Any) -> Iterator[None]:
+    """Let nbgrader's API, which commits after each step, only send what it has: all or nothing is to be written.
+
+    It also logs the traceback of an error that it raises, which is told once, by whoever catches it.
+    """
+    log = logging.getLogger("tornado.application")
+    session.commit, log.disabled = session.flush, True
+    try:
+        yield
+    finally:
+        log.disabled = False
+        del session.commit
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
 
 
 def save_extra_credit(

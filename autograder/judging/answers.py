@@ -23,7 +23,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from autograder.errors import SuiteError
-from autograder.guests import Argument, Guest, Guests
+from autograder.judging.guests import Argument, Guest, Guests
 from autograder.sandbox import Step, Workspace
 from autograder.sandbox.worker import Handle
 

@@ -10,10 +10,10 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from autograder.answers import Answers
-from autograder.lending import Loan
+from autograder.judging.answers import Answers
+from autograder.judging.lending import Loan
+from autograder.judging.verdicts import CallFailed
 from autograder.sandbox import POLICY, Box, OpenBox, Raised, Trouble
-from autograder.verdicts import CallFailed
 from coursekit.notebook import Problem, defines, names_used_by, old_habits, slice_for
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from autograder.sandbox import Policy, Step
     from coursekit.notebook import Notebook, Statement
+
+
+CALLS = ("call", "count")
 
 
 class Student(Answers):
@@ -62,6 +65,8 @@ class Student(Answers):
         self._skipped: set[int] = set()
         self._fatal: dict[str, str] = {}
         self._spent = 0.0
+        self.changed: set[tuple[str, str]] = set()
+        """Functions and those of their arguments that they have changed, since it last forgot."""
 
     def close(self) -> None:
         """End the box."""
@@ -73,6 +78,7 @@ class Student(Answers):
     def forget(self) -> None:
         """Let go of everything that tests hold in the box, and of theirs that it holds: called between two tests."""
         self._guests.clear()
+        self.changed.clear()
         if self._box is not None:
             try:
                 self._box.forget()
@@ -81,7 +87,7 @@ class Student(Answers):
 
     def _perform(self, steps: Sequence[Step]) -> list[Any]:
         function = self._label(steps)
-        if any(step.do == "call" and step.target is None for step in steps):
+        if any(step.do in CALLS and step.target is None for step in steps):
             self._must_be_defined(function)
         self._must_not_be_fatal(function)
         if self._spent > self._policy.notebook_seconds:
@@ -91,6 +97,7 @@ class Student(Answers):
         try:
             box = self._running_box(steps)
             results = box.perform(steps, self._answer)
+            self.changed |= {(function, argument) for argument in box.changed}
         except Trouble as trouble:
             self._box = None
             self._fatal[function] = f"{function} {trouble}."
@@ -153,7 +160,7 @@ class Student(Answers):
     @staticmethod
     def _label(steps: Sequence[Step]) -> str:
         """What a step calls, as a student would name it: "affine_forward", "Network.loss"."""
-        step = next((step for step in reversed(steps) if step.do == "call"), steps[-1])
+        step = next((step for step in reversed(steps) if step.do in CALLS), steps[-1])
         if step.target is None:
             return step.name
         kind = step.target.description.removeprefix("a ")
@@ -199,7 +206,8 @@ class Student(Answers):
         said = f"{raised.kind}: {raised.message}".rstrip(": ")
         hints = old_habits(self._source_of(function)) if raised.kind in ("NameError", "AttributeError") else []
         hints += [f"{problem}" for problem in self.problems] if raised.kind == "NameError" else []
-        return CallFailed(function, f"{function} raised {said}{where}.", " ".join(hints))
+        raises = "" if raised.kind == "NameError" else raised.kind  # which has nothing to do with the inputs
+        return CallFailed(function, f"{function} raised {said}{where}.", " ".join(hints), raised=raises)
 
     def _source_of(self, function: str) -> str:
         statement = defines(self._notebook.statements, function.partition(".")[0])

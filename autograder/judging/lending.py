@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from autograder.answers import Reference, Thing, everywhere
-from autograder.guests import Guest
+from autograder.judging.answers import Reference, Thing, everywhere
+from autograder.judging.guests import Guest
 from autograder.sandbox import Step
 from coursekit.notebook import names_used_by
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograder.answers import Thing
-from autograder.verdicts import CallFailed, Failure
+from autograder.judging.answers import Thing
+from autograder.judging.verdicts import CallFailed, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from autograder.answers import Answers
+    from autograder.judging.answers import Answers
+    from autograder.sandbox import Step
 
 NUMBERS = (np.generic, float, int)
 
@@ -55,6 +56,18 @@ class Differentiable(ABC):
         return found
 
     @abstractmethod
+    def code(self, inputs: Sequence[str], upstream: Sequence[str], earlier: Sequence[str]) -> list[str]:
+        """The calls as they stand in a notebook, given the names of variables; backward if there are upstream ones."""
+
+    @abstractmethod
+    def expression(self, name: str) -> str:
+        """Where an output or a gradient is found after these calls."""
+
+    @abstractmethod
+    def counting(self, who: Answers, upstream: Sequence[np.ndarray], cache: Any) -> Step:
+        """The step that calls backward and counts what is done in it."""
+
+    @abstractmethod
     def _run(self, who: Answers, batch: Sequence[Mapping[str, Any]]) -> list[tuple[list[Any], Any]]:
         """The outputs and the cache of each of many forward calls, sent as one."""
 
@@ -75,6 +88,20 @@ class Layer(Differentiable):
         """The gradients, from a cache."""
         result = getattr(who, self.backward)(*upstream, cache)
         return dict(zip(self.gradients, _parts(self.backward, result, self.gradients), strict=True))
+
+    def code(self, inputs: Sequence[str], upstream: Sequence[str], earlier: Sequence[str]) -> list[str]:  # noqa: ARG002
+        """Two calls."""
+        lines = [f"{', '.join(self.outputs)}, cache = {self.forward}({', '.join(inputs)})"]
+        backward = f"{', '.join(self.gradients)} = {self.backward}({', '.join([*upstream, 'cache'])})"
+        return [*lines, backward] if upstream else lines
+
+    def expression(self, name: str) -> str:
+        """All of them are variables."""
+        return name
+
+    def counting(self, who: Answers, upstream: Sequence[np.ndarray], cache: Any) -> Step:
+        """The call of the backward function."""
+        return _counting(getattr(who, self.backward).calling(*upstream, cache))
 
     def _run(self, who: Answers, batch: Sequence[Mapping[str, Any]]) -> list[tuple[list[Any], Any]]:
         forward = getattr(who, self.forward)
@@ -119,6 +146,25 @@ class LayerClass(Differentiable):
         result = cache.call("backward", *upstream)
         returned = dict(zip(self.returned, _parts(self.backward, result, self.returned), strict=True))
         return returned | {f"d{name}": self._left_behind(cache, f"d{name}") for name in self.parameters}
+
+    def code(self, inputs: Sequence[str], upstream: Sequence[str], earlier: Sequence[str]) -> list[str]:
+        """An instance is made and called."""
+        lines = [f"layer = {self.name}({', '.join(name for name in inputs if name in self.parameters)})"]
+        if earlier:
+            outputs = f"{'*' if len(self.outputs) > 1 else ''}layer.forward({', '.join(earlier)})"
+            lines.append(f"layer.backward({outputs})  # it has been used before")
+        given = ", ".join(name for name in inputs if name not in self.parameters)
+        lines.append(f"{', '.join(self.outputs)} = layer.forward({given})")
+        backward = f"{', '.join(self.returned)} = layer.backward({', '.join(upstream)})"
+        return [*lines, backward] if upstream else lines
+
+    def expression(self, name: str) -> str:
+        """A variable, or what backward leaves behind."""
+        return name if name in (*self.outputs, *self.returned) else f"layer.{name}"
+
+    def counting(self, who: Answers, upstream: Sequence[np.ndarray], cache: Any) -> Step:  # noqa: ARG002
+        """The call of the method."""
+        return _counting(cache.calling("backward", *upstream))
 
     def _left_behind(self, layer: Thing, name: str) -> Any:
         try:
@@ -168,7 +214,8 @@ def _parts(function: str, result: Any, names: Sequence[str]) -> Sequence[Any]:
         return (result,)
     wanted = f"{function} should return {', '.join(names)}"
     if not isinstance(result, (tuple, list)):
-        raise Failure(f"{wanted}, but returns {_described(result)}.", "Does every path end in a return?")
+        hint = "Does every path end in a return?" if result is None else ""
+        raise Failure(f"{wanted}, but returns {_described(result)}.", hint)
     if len(result) != len(names):
         raise Failure(f"{wanted}, but returns {len(result)} {'thing' if len(result) == 1 else 'things'}.")
     return result
@@ -184,6 +231,16 @@ def losses(
     steps = [(thing.setting("params", dict(params)), thing.calling("loss", *arguments)) for params in batch]
     results = who.perform([step for pair in steps for step in pair])[1::2]
     return [tuple(_parts(model.loss, result, ("loss", "grads"))) for result in results]
+
+
+def counting_loss(who: Answers, model: Model, params: Mapping[str, object], arguments: Sequence[Any]) -> Any:
+    """What is done for one loss and its gradients, counted."""
+    thing = getattr(who, model.name)(**model.options)
+    return who.perform([thing.setting("params", dict(params)), _counting(thing.calling("loss", *arguments))])[1]
+
+
+def _counting(step: Step) -> Step:
+    return replace(step, do="count")
 
 
 def entry(model: Model, grads: Any, name: str) -> Any:

@@ -13,7 +13,7 @@ import tokenize
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from autograder.fragments import parse
+from autograder.releasing.fragments import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograder.answers import Reference
 from autograder.errors import SuiteError
-from autograder.verdicts import Verdict
+from autograder.judging.answers import Reference
+from autograder.judging.verdicts import Verdict
 from coursekit.gradcheck import compare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from autograder.answers import Answers
+    from autograder.judging.answers import Answers
     from coursekit.notebook import Statement
 
 

@@ -2,8 +2,8 @@
 
 Secret are the answers between the markers of the source notebooks, the hidden suites and the words of known mistakes.
 Not secret is a line of an answer that ends in ``# given``: the notebook tells it to students on purpose.
-They are looked for as code (:mod:`autograder.fragments`) and word for word, in every file, and in all that a notebook
-holds. A function or class that is called like a question, and is not a stub, is a leak whatever its code is.
+They are looked for as code (:mod:`autograder.releasing.fragments`) and word for word, in every file, and in all that a
+notebook holds. A function or class that is called like a question, and is not a stub, is a leak whatever its code is.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from autograder.course import SUITES
-from autograder.fragments import fragments, parse, steps_in_cell, steps_in_text, steps_of
-from autograder.passages import passages
+from autograder.releasing.fragments import fragments, parse, steps_in_cell, steps_in_text, steps_of
+from autograder.releasing.passages import passages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from autograder.course import AssignedNotebook, Assignment
-    from autograder.fragments import Fragment
-    from autograder.passages import Passage
+    from autograder.releasing.fragments import Fragment
+    from autograder.releasing.passages import Passage
     from coursekit.notebook import Cell
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"

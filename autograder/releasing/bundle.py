@@ -22,7 +22,7 @@ import jinja2
 import coursekit
 from autograder.course import HOME
 from autograder.errors import ReleaseError
-from autograder.fragments import parse
+from autograder.releasing.fragments import parse
 from coursekit.notebook import read_notebook
 
 if TYPE_CHECKING:

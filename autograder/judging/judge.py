@@ -18,18 +18,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from autograder.calling import Model, entry, losses, shown
-from autograder.error_maps import error_map
-from autograder.verdicts import Failure, NotJudged
+from autograder.judging.calling import entry, losses, shown
+from autograder.judging.cases import LayerCase, ModelCase
+from autograder.judging.conduct import Habit, Remark
+from autograder.judging.error_maps import error_map
+from autograder.judging.verdicts import Difference, Failure, NotJudged
 from coursekit.gradcheck import FLOOR, LIMITS, STEP, compare, directional_derivatives, numeric_gradients
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from autograder.answers import Answers, Reference
-    from autograder.calling import Differentiable
-    from autograder.misconceptions import KnownMistakes
-    from coursekit.gradcheck import Evaluate
+    from autograder.judging.answers import Answers, Reference
+    from autograder.judging.calling import Differentiable, Model
+    from autograder.judging.cases import Case
+    from autograder.judging.misconceptions import KnownMistakes
+    from coursekit.gradcheck import Comparison, Evaluate
 
 FOLLOW_THROUGH = "follow-through"
 MOVES = 16
@@ -73,7 +76,8 @@ class Slope:
 class Judge:
     """What a hidden test is given: who answers, a source of numbers, and the ways to judge.
 
-    ``pairs``, of forward and backward functions, ``followed_through`` and ``remarks`` are filled in while it judges.
+    ``pairs``, of forward and backward functions, ``cases``, the one at hand last, ``followed_through`` and ``remarks``
+    are filled in while it judges.
     """
 
     question: str
@@ -82,8 +86,9 @@ class Judge:
     rng: np.random.Generator
     mistakes: KnownMistakes
     pairs: set[tuple[str, str]] = field(default_factory=set)
+    cases: list[Case] = field(default_factory=list)
     followed_through: bool = False
-    remarks: list[str] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
 
     # ------------------------------------------------------------------------------------- drawing inputs
 
@@ -103,7 +108,10 @@ class Judge:
     def forward(self, layer: Differentiable, inputs: Mapping[str, Any]) -> None:
         """Pass if the forward function gives what the reference gives. Raises Failure."""
         self.pairs.add((layer.forward, layer.backward))
+        case = LayerCase(layer, inputs)
+        self.cases.append(case)
         yours, _ = layer.run_forward(self.student, inputs)
+        case.yours.update(zip(layer.outputs, yours, strict=True))
         expected, _ = layer.run_forward(self.reference, inputs)
 
         def output(index: int) -> Callable[[Answers], Any]:
@@ -119,17 +127,23 @@ class Judge:
         names: Sequence[str] | None = None,
         *,
         scale: float = 1.0,
+        upstream: Sequence[Any] | None = None,
     ) -> None:
         """Pass if the gradients are the numeric ones of the student's own forward pass. Raises Failure or NotJudged.
 
-        ``names`` are some of the layer's gradients, by default all of them; ``scale`` is the size of the upstream ones.
+        ``names`` are some of the layer's gradients, by default all of them; ``scale`` is the size of the upstream ones,
+        which are drawn unless they are given.
         """
         self.pairs.add((layer.forward, layer.backward))
         expected, _ = layer.run_forward(self.reference, inputs)
-        upstream = tuple(np.asarray(self.normal(*np.shape(out), scale=scale)) for out in expected)
+        if upstream is None:
+            upstream = [np.asarray(self.normal(*np.shape(out), scale=scale)) for out in expected]
+        case = LayerCase(layer, inputs, upstream, names or layer.gradients)
+        self.cases.append(case)
         own, cache = self._own_forward(layer, inputs)
         evaluate = self._differentiable(layer, own, expected)
         yours = layer.run_backward(self.student, upstream, cache)
+        case.yours.update(yours)
 
         def gradient(name: str) -> Callable[[Answers], Any]:
             return lambda who: layer.run_both(who, inputs, upstream)[name]
@@ -153,7 +167,10 @@ class Judge:
 
     def loss(self, model: Model, params: Mapping[str, np.ndarray], arguments: Sequence[Any]) -> None:
         """Pass if the model's loss is the reference's. Raises Failure."""
+        case = ModelCase(model, params, arguments)
+        self.cases.append(case)
         [(yours, _)] = losses(self.student, model, [params], arguments)
+        case.yours["loss"] = yours
         [(expected, _)] = losses(self.reference, model, [params], arguments)
         self._accept("loss", yours, expected, lambda wrong: losses(wrong, model, [params], arguments)[0][0])
 
@@ -161,6 +178,8 @@ class Judge:
         self, model: Model, params: Mapping[str, np.ndarray], arguments: Sequence[Any], name: str
     ) -> None:
         """Pass if ``grads[name]`` is the numeric gradient of the student's own loss. Raises Failure or NotJudged."""
+        case = ModelCase(model, params, arguments, name)
+        self.cases.append(case)
         [(expected, _)] = losses(self.reference, model, [params], arguments)
         [(own, grads)] = losses(self.student, model, [params], arguments)
         compared = compare("loss", shown(own), expected)
@@ -176,9 +195,10 @@ class Judge:
                 (loss,) for loss, _ in losses(self.student if followed else self.reference, model, batch, arguments)
             ]
 
+        case.yours[name] = entry(model, grads, name)
         self._accept_gradient(
             f"grads[{name!r}]",
-            entry(model, grads, name),
+            case.yours[name],
             Slope(evaluate, params, (1.0,), name),
             lambda who: entry(model, losses(who, model, [params], arguments)[0][1], name),
         )
@@ -250,11 +270,17 @@ class Judge:
         tenth of what would fail, every entry is measured, for the verdict and for the message.
         """
         array = slope.inputs[slope.wrt]
-        if compare(name, shown(yours), np.zeros_like(array)).problem is None:
+        formed = compare(name, shown(yours), np.zeros_like(array))
+        if formed.problem is None:
             directions = [self.normal(*array.shape) for _ in range(DIRECTIONS)]
             if slope.agrees(yours, directions, LIMITS["float64"] / 10):
+                self._say(formed)
                 return
         self._accept(name, yours, slope.by_entry(), ask, against="numeric")
+
+    def _say(self, comparison: Comparison) -> None:
+        if comparison.remark:
+            self.remarks.append(Remark(Habit.SINGLE, comparison.remark))
 
     def _accept(
         self,
@@ -269,14 +295,18 @@ class Judge:
         yours = shown(yours)
         comparison = compare(name, yours, expected, against=against)
         if comparison.passed:
-            if comparison.remark:
-                self.remarks.append(comparison.remark)
+            self._say(comparison)
             return
         where = error_map(comparison, yours, expected)
+        formed = comparison.problem is None or (
+            isinstance(yours, np.ndarray) and yours.shape == np.shape(expected) and yours.dtype.name in LIMITS
+        )
+        difference = Difference(name, yours, expected, against, well_formed=formed)
         known = self.mistakes.recognise(self.question, yours, expected, run) if run else None
         if known is None:
-            raise Failure(str(comparison), error_map=where)
-        raise Failure(f"{comparison}\n  this is what you get when {known.explanation}", known.hint, known.name, where)
+            raise Failure(str(comparison), error_map=where, difference=difference)
+        told = f"{comparison}\n  this is what you get when {known.explanation}"
+        raise Failure(told, known.hint, known.name, where, difference)
 
 
 def _compare_responses(

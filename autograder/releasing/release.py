@@ -6,22 +6,23 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autograder.bundle import fill_bundle, zip_folder
 from autograder.course import course_config
 from autograder.errors import ReleaseError
-from autograder.leaks import BEGIN, END, find_leaks
+from autograder.files import remove_leftovers, scratch_folder
+from autograder.releasing.bundle import fill_bundle, zip_folder
+from autograder.releasing.leaks import BEGIN, END, find_leaks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from autograder.course import Assignment
 
+SCRATCH = ".release-"
 SHOWN = 20
 """Leaks that a message lists."""
 
@@ -52,10 +53,11 @@ def release(assignment: Assignment, course: Path, into: Path | None = None) -> R
     target = Released(place / "assignments" / assignment.name, place / "bundles" / f"{assignment.name}.zip")
     for folder in (target.folder.parent, target.bundle.parent):
         folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".release-", dir=place) as scratch:
-        aside = f"sqlite:///{Path(scratch).resolve() / 'gradebook.db'}"
-        made = _generate(assignment.name, course, Path(scratch) / "generated", aside)
-        bundle = Path(scratch) / "bundle" / assignment.name
+    remove_leftovers(place, f"{SCRATCH}*")
+    with scratch_folder(place, SCRATCH) as scratch:
+        aside = f"sqlite:///{scratch.resolve() / 'gradebook.db'}"
+        made = _generate(assignment.name, course, scratch / "generated", aside)
+        bundle = scratch / "bundle" / assignment.name
         fill_bundle(assignment, made, bundle)
         leaks = find_leaks(assignment, bundle)
         if leaks:
@@ -68,10 +70,10 @@ def release(assignment: Assignment, course: Path, into: Path | None = None) -> R
                 "is left out when neither a notebook of the assignment imports it nor a module that one imports.",
             )
         if into is None:
-            _generate(assignment.name, course, Path(scratch) / "known", gradebook=None)
-        zipped = Path(scratch) / target.bundle.name
+            _generate(assignment.name, course, scratch / "known", gradebook=None)
+        zipped = scratch / target.bundle.name
         zip_folder(bundle, zipped)
-        former = Path(scratch) / "former"
+        former = scratch / "former"
         if target.folder.exists():
             target.folder.rename(former)
         try:
@@ -79,7 +81,7 @@ def release(assignment: Assignment, course: Path, into: Path | None = None) -> R
             zipped.replace(target.bundle)
         except OSError:  # both or none
             if target.folder.exists():
-                target.folder.rename(Path(scratch) / "refused")
+                target.folder.rename(scratch / "refused")
             if former.exists():
                 former.rename(target.folder)
             raise

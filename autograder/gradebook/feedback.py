@@ -18,12 +18,17 @@ if TYPE_CHECKING:
 MARKS = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.NOT_JUDGED: "?"}
 COLOURS = {Outcome.PASSED: "#1a7f37", Outcome.FAILED: "#cf222e", Outcome.NOT_JUDGED: "#9a6700"}
 
+LEAD = "A small case of it, to paste into a cell:"
+"""What stands before the smallest case."""
+
 TEMPLATE = """\
 <p style="margin:0"><b>{{ question.question }}: {{ head }}</b></p>
 {% for test in question.tests -%}
 <div style="margin:0.3em 0 0 0">
 <span style="color:{{ colours[test.outcome] }};font-weight:bold">{{ marks[test.outcome] }}</span> {{ test.title }}
 {%- if told(test) %}<pre style="margin:0.2em 0 0.2em 1.4em;white-space:pre-wrap">{{ told(test) }}</pre>{% endif %}
+{%- if test.example %}<div style="margin-left:1.4em">{{ lead }}</div>
+<pre style="margin:0.2em 0 0.2em 1.4em">{{ test.example }}</pre>{% endif %}
 {%- if test.hint %}<div style="margin-left:1.4em">→ {{ test.hint }}</div>{% endif %}
 </div>
 {% endfor -%}
@@ -39,13 +44,17 @@ def as_text(question: QuestionResult) -> str:
     for test in question.tests:
         lines.append(f"{MARKS[test.outcome]} {test.title}")
         lines += [f"    {line}" for line in _told(test).splitlines()]
+        if test.example:
+            lines += [f"    {line}" for line in (LEAD, "", *test.example.splitlines(), "")]
         lines += [f"    → {test.hint}"] if test.hint else []
     return "\n".join(lines + question.remarks)
 
 
 def as_html(question: QuestionResult) -> str:
     """A fragment of HTML with its styles in it; the page around is not ours."""
-    return _template().render(question=question, head=_head(question), told=_told, marks=MARKS, colours=COLOURS)
+    return _template().render(
+        question=question, head=_head(question), told=_told, marks=MARKS, colours=COLOURS, lead=LEAD
+    )
 
 
 def _head(question: QuestionResult) -> str:

@@ -1,9 +1,9 @@
 """What ``nbgrader_config.py`` names, so that ``nbgrader autograde`` and formgrader grade in the sealed box.
 
 nbgrader converts a submitted notebook twice: it sanitizes it, then executes it and saves the grades. Here the first
-conversion begins with a notebook put together anew (:mod:`autograder.autograded`), whatever was handed in and under
-which name; and in the second, :class:`SealedGrade` stands in the place of ``Execute``. The student's code is never run
-by nbgrader. All else is nbgrader's own: the gradebook, late penalties, manual grades, comments, feedback.
+conversion begins with a notebook put together anew (:mod:`autograder.gradebook.autograded`), whatever was handed in and
+under which name; and in the second, :class:`SealedGrade` stands in the place of ``Execute``. The student's code is
+never run by nbgrader. All else is nbgrader's own: the gradebook, late penalties, manual grades, comments, feedback.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import find_all_files
 from sqlalchemy.exc import SAWarning
 
-from autograder.autograded import rebuilt, released_notebook, shown, with_results
 from autograder.course import load_assignment
 from autograder.errors import AutograderError
-from autograder.gradebook import save_extra_credit
+from autograder.gradebook.autograded import rebuilt, released_notebook, shown, with_results
+from autograder.gradebook.writing import save_extra_credit
 from autograder.grading import assign, grade
 from autograder.results import Fingerprints, Kept, Results
 from autograder.submissions import find_submissions

@@ -1,0 +1,1 @@
+"""nbgrader: its gradebook, the notebooks that it shows, and the classes that ``nbgrader_config.py`` names."""
