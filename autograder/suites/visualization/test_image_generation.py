@@ -355,6 +355,9 @@ def test_dream_activates(judge: Judge, size: tuple[int, int]) -> None:
 def test_dream_is_clipped(judge: Judge) -> None:
     """Every number stays between black and white, channel by channel."""
     model = templates(judge, 3, 9, 11)
+    # Of several templates, the gradients may cancel, and an entry with next to none does not come to its limit: with
+    # three, a right answer that scales its steps a little differently failed with 2 of 10 seeds.
+    model.templates = model.templates[:1]
     low, high = limits(model)
     X = judge.rng.uniform(low, high, (1, 3, 9, 11))
     options = {**STILL, "learning_rate": 1e3, "num_iterations": 3}
