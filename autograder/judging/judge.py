@@ -13,6 +13,7 @@ in common with the right one: then anything with an easy derivative would do, an
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,6 +40,8 @@ MOVES = 16
 """Small moves of each input by which a wrong forward pass is compared with the right one."""
 ALIKE = 0.5
 """How much a wrong forward pass must have in common with the right one for its backward pass to be judged."""
+FIT = 0.1
+"""How far a gradient found right may be from what such moves show: they are one-sided and not measured finely."""
 NEARLY = 1e-3
 """Errors below it may be the numeric gradient's: 8e-6 was seen for a right one, and 8e-8 with a tenth of the step."""
 DIRECTIONS = 3
@@ -72,6 +75,59 @@ class Slope:
     def by_entry(self, step: float = STEP) -> np.ndarray:
         """The numeric gradient, entry by entry."""
         return numeric_gradients(self.evaluate, self.inputs, self.upstream, [self.wrt], step=step)[self.wrt]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """How a wrong forward pass has answered the inputs, and then ``MOVES`` small moves of each of ``names``."""
+
+    function: str
+    names: Sequence[str]
+    moves: Sequence[Mapping[str, Any]]
+    outputs: Sequence[np.ndarray]
+    """All outputs of each call as one vector."""
+
+    def must_be_like(self, right: Sequence[np.ndarray]) -> None:
+        """Raise NotJudged unless the outputs respond like the ``right`` ones to moves of each of the names.
+
+        A forward pass that ignores an input, or that has little in common with the right one, is easy to differentiate:
+        its backward pass shows nothing. Alike is measured by the cosine between the responses, of either sign, averaged
+        over the inputs: of a wrong sign or factor it is 1, of a function that was made up it is near 0.
+        """
+        cosines = []
+        with np.errstate(all="ignore"):
+            for name in self.names:
+                mine, wanted = (np.concatenate(self._responses(name, out)) for out in (self.outputs, right))
+                sizes = float(np.linalg.norm(mine)), float(np.linalg.norm(wanted))
+                if sizes[1] > 0 and not sizes[0] > 1e-3 * sizes[1]:
+                    raise NotJudged(f"{self.function} has to work first: it does not respond to {name}.")
+                cosines.append(abs(float(mine @ wanted)) / (sizes[0] * sizes[1]) if sizes[1] else 1.0)
+        if not np.mean(cosines) >= ALIKE:
+            raise NotJudged(
+                f"{self.function} has to work first: it has too little in common with what it should compute."
+            )
+
+    def must_fit(self, name: str, gradient: Any, upstream: Sequence[Any]) -> None:
+        """Raise NotJudged unless a gradient that was found right explains these responses, too.
+
+        Else the function has answered in one way while it was watched, and in another while it was measured.
+        """
+        weights = np.concatenate([np.ravel(each) for each in upstream])
+        seen = np.array([response @ weights for response in self._responses(name, self.outputs)])
+        moves = [move[name] - self.moves[0][name] for move in self.moves[self._places(name)]]
+        told = np.array([np.sum(np.asarray(gradient) * move) for move in moves])
+        noise = 1e-4 * STEP * float(np.linalg.norm(weights)) * float(np.linalg.norm(self.outputs[0]))
+        if not np.linalg.norm(seen - told) <= FIT * np.linalg.norm(seen) + noise:
+            raise NotJudged(
+                f"{self.function} has to work first: what it answers near one point is not what one function gives."
+            )
+
+    def _places(self, name: str) -> slice:
+        index = self.names.index(name)
+        return slice(1 + index * MOVES, 1 + (index + 1) * MOVES)
+
+    def _responses(self, name: str, outputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return [each - outputs[0] for each in outputs[self._places(name)]]
 
 
 @dataclass
@@ -155,9 +211,13 @@ class Judge:
             # Right but for a known mistake in the forward pass is what the reference's backward pass gives after that.
             if any(compare(name, shown(yours[name]), gradient(name)(twin)).passed for twin in twins):
                 continue
-            if self.followed_through and not twins:
-                self._must_respond(layer, inputs)
-            self._accept_gradient(name, yours[name], Slope(evaluate, inputs, upstream, name[1:]), gradient(name))
+            # Their forward pass is its twin, as far as numbers tell; see _differentiable.
+            measured: list[Evaluate] = [partial(layer.run_many, twin) for twin in twins] or [evaluate]
+            watched = self._must_respond(layer, inputs) if self.followed_through and not twins else None
+            slopes = [Slope(each, inputs, upstream, name[1:]) for each in measured]
+            self._accept_gradient(name, yours[name], slopes, gradient(name))
+            if watched is not None:
+                watched.must_fit(name[1:], yours[name], upstream)
 
     def zero_gradients(self, layer: Differentiable, inputs: Mapping[str, Any]) -> None:
         """Pass if an upstream gradient of zeros gives gradients of zeros. Raises Failure or NotJudged."""
@@ -188,9 +248,10 @@ class Judge:
         if compared.problem is not None:
             raise NotJudged(f"The loss has to be a number first. {compared.problem}")
         followed = not compared.passed
+        watched = None
         if followed:
             self.followed_through = True
-            self._loss_must_respond(model, params, arguments)
+            watched = self._loss_must_respond(model, params, arguments)
 
         def evaluate(batch: list[dict[str, object]]) -> list[Sequence[np.ndarray]]:
             return [
@@ -201,18 +262,22 @@ class Judge:
         self._accept_gradient(
             f"grads[{name!r}]",
             case.yours[name],
-            Slope(evaluate, params, (1.0,), name),
+            [Slope(evaluate, params, (1.0,), name)],
             lambda who: entry(model, losses(who, model, [params], arguments)[0][1], name),
         )
+        if watched is not None:
+            watched.must_fit(name, case.yours[name], (1.0,))
 
-    def _loss_must_respond(self, model: Model, params: Mapping[str, np.ndarray], arguments: Sequence[Any]) -> None:
-        """The same for a loss and its parameters."""
+    def _loss_must_respond(self, model: Model, params: Mapping[str, np.ndarray], arguments: Sequence[Any]) -> Watched:
+        """The same as :meth:`_must_respond` for a loss and its parameters."""
         moves = self._small_moves(params, list(params))
         yours, right = (
             [np.atleast_1d(np.asarray(loss, dtype=np.float64)) for loss, _ in losses(who, model, moves, arguments)]
             for who in (self.student, self.reference)
         )
-        _compare_responses(model.loss, list(params), yours, right)
+        watched = Watched(model.loss, list(params), moves, yours)
+        watched.must_be_like(right)
+        return watched
 
     def _own_forward(self, layer: Differentiable, inputs: Mapping[str, Any]) -> tuple[list[Any], Any]:
         """The student's outputs and cache. Raises NotJudged if there are none, since the question is another one."""
@@ -246,7 +311,7 @@ class Judge:
 
         return self.mistakes.twins(layer.forward, np.concatenate([np.ravel(output) for output in own]), all_outputs)
 
-    def _must_respond(self, layer: Differentiable, inputs: Mapping[str, Any]) -> None:
+    def _must_respond(self, layer: Differentiable, inputs: Mapping[str, Any]) -> Watched:
         """Raise NotJudged unless the student's forward pass, though wrong, responds to its inputs like the right."""
         names = [name[1:] for name in layer.gradients]
         moves = self._small_moves(inputs, names)
@@ -254,7 +319,9 @@ class Judge:
             [np.concatenate([np.ravel(out) for out in outputs]) for outputs in layer.run_many(who, moves)]
             for who in (self.student, self.reference)
         )
-        _compare_responses(layer.forward, names, yours, right)
+        watched = Watched(layer.forward, names, moves, yours)
+        watched.must_be_like(right)
+        return watched
 
     def _small_moves(self, inputs: Mapping[str, Any], names: Sequence[str]) -> list[dict[str, Any]]:
         """The inputs, and then for each name ``MOVES`` times the inputs with that one moved a little."""
@@ -265,27 +332,36 @@ class Judge:
         ]
         return [dict(inputs), *moved]
 
-    def _accept_gradient(self, name: str, yours: Any, slope: Slope, ask: Callable[[Answers], Any]) -> None:
-        """Raise Failure unless ``yours`` is the numeric gradient.
+    def _accept_gradient(self, name: str, yours: Any, slopes: Sequence[Slope], ask: Callable[[Answers], Any]) -> None:
+        """Raise Failure unless ``yours`` is the numeric gradient by one of ``slopes``.
 
         A few random directions tell a right gradient at a small part of the cost. Where they find a difference, a
         tenth of what would fail, every entry is measured, for the verdict and for the message. What is nearly right is
         measured with a smaller step, too: a loss may curve so much that it is the numeric gradient which is off.
         """
-        array = slope.inputs[slope.wrt]
+        array = slopes[0].inputs[slopes[0].wrt]
         formed = compare(name, shown(yours), np.zeros_like(array))
         if formed.problem is None:
             directions = [self.normal(*array.shape) for _ in range(DIRECTIONS)]
-            if slope.agrees(yours, directions, LIMITS["float64"] / 10):
+            if any(slope.agrees(yours, directions, LIMITS["float64"] / 10) for slope in slopes):
                 self._say(formed)
                 return
-        numeric = slope.by_entry()
-        error = compare(name, shown(yours), numeric).error
-        if error is not None and LIMITS["float64"] < error < NEARLY:
-            finer = slope.by_entry(STEP / 10)
-            if compare(name, shown(yours), finer).passed:
-                numeric = finer
+        numeric = self._numeric(name, yours, slopes)
         self._accept(name, yours, numeric, ask, against="numeric")
+
+    @staticmethod
+    def _numeric(name: str, yours: Any, slopes: Sequence[Slope]) -> np.ndarray:
+        """The numeric gradient, entry by entry: of several, one that ``yours`` passes by, if there is one."""
+        for slope in slopes:
+            numeric = slope.by_entry()
+            comparison = compare(name, shown(yours), numeric)
+            if comparison.error is not None and LIMITS["float64"] < comparison.error < NEARLY:
+                finer = slope.by_entry(STEP / 10)
+                if compare(name, shown(yours), finer).passed:
+                    return finer
+            if comparison.passed:
+                break
+        return numeric
 
     def _say(self, comparison: Comparison) -> None:
         if comparison.remark:
@@ -316,25 +392,3 @@ class Judge:
             raise Failure(str(comparison), error_map=where, difference=difference)
         told = f"{comparison}\n  this is what you get when {known.explanation}"
         raise Failure(told, known.hint, known.name, where, difference)
-
-
-def _compare_responses(
-    function: str, names: Sequence[str], yours: Sequence[np.ndarray], right: Sequence[np.ndarray]
-) -> None:
-    """Raise NotJudged unless values respond alike to small moves of each of ``names``.
-
-    A forward pass that ignores an input, or that has little in common with the right one, is easy to differentiate: its
-    backward pass shows nothing. Alike is measured by the cosine between the responses, of either sign, averaged over
-    the inputs: of a wrong sign or factor it is 1, of a function that was made up it is near 0.
-    """
-    cosines = []
-    with np.errstate(all="ignore"):
-        for index, name in enumerate(names):
-            moves = range(1 + index * MOVES, 1 + (index + 1) * MOVES)
-            mine, wanted = (np.concatenate([out[i] - out[0] for i in moves]) for out in (yours, right))
-            sizes = float(np.linalg.norm(mine)), float(np.linalg.norm(wanted))
-            if sizes[1] > 0 and not sizes[0] > 1e-3 * sizes[1]:
-                raise NotJudged(f"{function} has to work first: it does not respond to {name}.")
-            cosines.append(abs(float(mine @ wanted)) / (sizes[0] * sizes[1]) if sizes[1] else 1.0)
-    if not np.mean(cosines) >= ALIKE:
-        raise NotJudged(f"{function} has to work first: it has too little in common with what it should compute.")

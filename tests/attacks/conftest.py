@@ -100,6 +100,7 @@ class Class:
         suite = self.kit / "autograder" / "suites" / "gate"
         suite.mkdir()
         (suite / "test_gate.py").write_text(_text("course/suite.py").replace("SECRET", SECRETS["suite"]))
+        shutil.copy(HERE / "course" / "misconceptions.py", suite / "misconceptions_gate.py")
         source = self.kit / "source" / "gate" / "gate.ipynb"
         source.parent.mkdir(parents=True)
         source.write_text(notebook(*self._source()))
