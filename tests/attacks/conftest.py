@@ -42,7 +42,9 @@ class Attack:
     points: dict[str, float] = field(default_factory=dict)
     """What each question earns, if not 0."""
     told: str = "is wrong: relative error"
-    """Words that the report has to have, for they show that the attack took place."""
+    """A pattern that the report has to match, for that shows that the attack took place."""
+    ends: str = ""
+    """In place of these, for an attack on the box: a pattern of what it returns, or of what is said of its end."""
 
     @property
     def id(self) -> str:
