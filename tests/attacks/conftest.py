@@ -145,6 +145,12 @@ class Class:
                     source = source.replace(mark, path)
                 self.hand_in(f"{number:03}-attack", cells["imports"], cells["wrong"], source)
 
+        submitted = self.kit / "submitted"
+        (submitted / "empty" / "gate").mkdir(parents=True)
+        (submitted / "linked").mkdir()
+        (submitted / "linked" / "gate").symlink_to(submitted / min(self.victims) / "gate")
+        (submitted / min(self.victims) / "gate" / "private.txt").write_text("mine")
+
     def run(self, *arguments, timeout=300):
         """Run a command of the kit's in the course, and see that no process outlives it."""
         env = {

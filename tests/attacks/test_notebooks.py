@@ -30,7 +30,7 @@ def test_victims_before_beside_and_behind_are_graded_as_if_they_were_alone(the_c
     assignment = load_assignment("gate", the_class.kit, the_class.kit / "autograder" / "suites")
     assert len(the_class.victims) == 9
     for student in the_class.victims:
-        [path] = (the_class.kit / "submitted" / student / "gate").iterdir()
+        [path] = (the_class.kit / "submitted" / student / "gate").glob("*.ipynb")
         alone = grade(assignment, Submission(student, {path.name: path.read_bytes()}), seed=the_class.seed)
         expected = json.loads(json.dumps(dataclasses.asdict(alone)))
         assert {**the_class.results[student], "seconds": 0} == {**expected, "seconds": 0}
