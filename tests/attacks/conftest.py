@@ -107,7 +107,7 @@ class Class:
         source.parent.mkdir(parents=True)
         source.write_text(notebook(*self._source()))
         self.victims, self.attacks = {}, {}
-        self.secrets, self.seed = SECRETS, SEED
+        self.secrets = SECRETS
 
     def _source(self):
         for name, text in tomllib.loads(_text("course/gate.toml"))["cell"].items():
@@ -190,8 +190,18 @@ class Class:
         self.left_in_scratch = sorted(path.name for path in self.scratch.iterdir())
         pages = self.run("report", "gate")
         assert pages.returncode == 0, pages.stdout + pages.stderr
-        report = json.loads((self.kit / "out.json").read_text())
-        self.results = {each["student"]: each for each in report["submissions"]}
+        self.results = self._told("out.json")
+
+    def grade_alone(self):
+        """The victims, graded where nobody attacks."""
+        for student in self.victims:
+            shutil.copytree(self.kit / "submitted" / student, self.kit / "alone" / student)
+        done = self.run("grade", "gate", "alone", "--json", "alone.json", "--seed", str(SEED), "--jobs", "1")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return self._told("alone.json")
+
+    def _told(self, report):
+        return {each["student"]: each for each in json.loads((self.kit / report).read_text())["submissions"]}
 
     def result(self, attack):
         return self.results[self.attacks[attack.id]]
@@ -214,6 +224,12 @@ def the_class(tmp_path_factory):
 
 
 # ------------------------------------------------------------------------------------------------------ the box
+
+
+@pytest.fixture
+def attacks():
+    """Every attack."""
+    return listed(*NOTEBOOK_FAMILIES, "box")
 
 
 @pytest.fixture
