@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from autograder.judging.answers import Answers
 from autograder.judging.lending import Loan
 from autograder.judging.verdicts import CallFailed
-from autograder.sandbox import POLICY, Box, OpenBox, Raised, Trouble
+from autograder.sandbox import POLICY, Box, OpenBox, Raised, Trouble, Way
 from coursekit.notebook import Problem, defines, names_used_by, old_habits, slice_for
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Student(Answers):
         self.problems: list[Problem] = []
         self._notebook = notebook
         self._policy = policy
-        self._new_box = partial(OpenBox, policy) if inside else partial(Box, policy, isolated=isolated)
+        self._new_box = partial(OpenBox, policy) if inside else partial(Box, policy, None if isolated else Way.OPEN)
         self._beside = dict(beside or {})
         self._statements = slice_for(notebook.statements, names)
         # Started now, so that it comes up while the suite is being read.
