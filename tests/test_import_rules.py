@@ -30,6 +30,7 @@ LAYERS = (
         "judging.cases",
         "judging.misconceptions",
         "judging.error_maps",
+        "judging.measuring",
         "judging.conduct",
         "judging.judge",
         "judging.smallest",

@@ -116,15 +116,22 @@ class Encoder:
             return value
         if level >= self._by_value or not isinstance(value, (tuple, list, dict)):
             return self.handle(value)
+        return self._container(value, level + 1)
+
+    def _container(self, value: Any, level: int) -> Any:
         if isinstance(value, dict):
-            return {"d": [[self.encode(k, level + 1), self.encode(v, level + 1)] for k, v in dict.items(value)]}
-        return {"t" if isinstance(value, tuple) else "l": [self.encode(item, level + 1) for item in value]}
+            return {"d": [[self.encode(k, level), self.encode(v, level)] for k, v in dict.items(value)]}
+        return {"t" if isinstance(value, tuple) else "l": [self.encode(item, level) for item in value]}
 
     def _array(self, value: Any, plain: Any, level: int) -> Any:
         if plain.dtype.kind not in ARRAY_KINDS or plain.dtype.itemsize > 16 or plain.ndim > MAX_DIMENSIONS:
             self._budget.spend(8, level)
             return self.handle(value)
-        plain = plain.astype(plain.dtype.newbyteorder("="), copy=False)
+        if not plain.dtype.isnative:
+            plain = plain.astype(plain.dtype.newbyteorder("="))
+        return self._numbers(value, plain, level)
+
+    def _numbers(self, value: Any, plain: Any, level: int) -> Any:
         known = id(value) in self._sent
         self._budget.spend(0 if known else plain.nbytes, level)
         if not known:
@@ -134,9 +141,12 @@ class Encoder:
 
     def handle(self, value: Any) -> Any:
         """The JSON for what does not travel itself."""
-        known = value._handle if isinstance(value, StandIn) else value  # noqa: SLF001 - a class of this file
-        kept = known if isinstance(known, Handle) else self._keep(known)
+        kept = self._handle(value)
         return {"h": [kept.number, kept.description, *kept.methods]}
+
+    def _handle(self, value: Any) -> Handle:
+        known = value._handle if isinstance(value, StandIn) else value  # noqa: SLF001 - a class of this file
+        return known if isinstance(known, Handle) else self._keep(known)
 
 
 class Decoder:
