@@ -15,7 +15,7 @@ from autograder.course import HOME, assignment_names, load_assignment
 STUDENT_PACKAGES = {"numpy", "h5py", "imageio", "matplotlib", "tqdm", "IPython"}
 # Bottom up: a module imports from its own layer or from one below.
 LAYERS = (
-    ("judging", "gradebook", "releasing"),  # which say what is in them
+    ("commands", "judging", "gradebook", "releasing"),  # which say what is in them
     ("errors", "outcomes", "judging.verdicts", "files", "progress"),
     ("sandbox", "sandbox.policy", "sandbox.worker", "sandbox.view", "sandbox.bubblewrap"),
     ("sandbox.box", "sandbox.workspace"),
@@ -57,6 +57,12 @@ LAYERS = (
     ("audit.auditing",),
     ("audit.showing",),
     ("gradebook.sealed", "demo"),
+    ("collecting.archive",),
+    ("collecting.platforms",),
+    ("collecting.layout", "collecting.roster"),
+    ("collecting.collecting",),
+    ("collecting.showing",),
+    ("commands.collecting",),
     ("cli", "__main__"),
 )
 
@@ -115,6 +121,7 @@ def test_every_module_imports_from_its_own_layer_or_from_one_below():
     layer = {f"autograder.{name}": number for number, names in enumerate(LAYERS) for name in names}
     layer["autograder.sandbox"] = layer["autograder.sandbox.box"]
     layer["autograder.audit"] = layer["autograder.audit.showing"]
+    layer["autograder.collecting"] = layer["autograder.collecting.showing"]
     layer["autograder"] = 0
     for module, path in modules("autograder"):
         for name in imports(path, module):
