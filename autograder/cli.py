@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 import coursekit
+from autograder.commands.ci import ci
 from autograder.commands.collecting import collect
 from autograder.errors import AutograderError
 from autograder.files import in_reports, must_be_writable, write_whole
@@ -258,4 +259,5 @@ def doctor() -> None:
         sys.exit(1)
 
 
+main.add_command(ci)
 main.add_command(collect)

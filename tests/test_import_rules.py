@@ -62,7 +62,8 @@ LAYERS = (
     ("collecting.layout", "collecting.roster"),
     ("collecting.collecting",),
     ("collecting.showing",),
-    ("commands.collecting",),
+    ("ci",),
+    ("commands.ci", "commands.collecting"),
     ("cli", "__main__"),
 )
 
