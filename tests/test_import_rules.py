@@ -16,7 +16,7 @@ from autograder.sandbox.view import INSIDE
 STUDENT_PACKAGES = {"numpy", "h5py", "imageio", "matplotlib", "tqdm", "IPython"}
 # Bottom up: a module imports from its own layer or from one below.
 LAYERS = (
-    ("judging", "gradebook", "releasing"),  # which say what is in them
+    ("commands", "judging", "gradebook", "releasing"),  # which say what is in them
     ("errors", "outcomes", "judging.verdicts", "files", "progress"),
     ("sandbox", "sandbox.policy", "sandbox.worker", "sandbox.sealing", "sandbox.forking"),
     ("sandbox.filters", "sandbox.view", "sandbox.bubblewrap"),
@@ -62,6 +62,13 @@ LAYERS = (
     ("audit.auditing",),
     ("audit.showing",),
     ("gradebook.sealed", "demo"),
+    ("collecting.archive",),
+    ("collecting.platforms",),
+    ("collecting.layout", "collecting.roster"),
+    ("collecting.collecting",),
+    ("collecting.showing",),
+    ("ci",),
+    ("commands.ci", "commands.collecting"),
     ("cli", "__main__"),
 )
 
@@ -121,6 +128,7 @@ def test_every_module_imports_from_its_own_layer_or_from_one_below():
     layer = {f"autograder.{name}": number for number, names in enumerate(LAYERS) for name in names}
     layer["autograder.sandbox"] = layer["autograder.sandbox.box"]
     layer["autograder.audit"] = layer["autograder.audit.showing"]
+    layer["autograder.collecting"] = layer["autograder.collecting.showing"]
     layer["autograder"] = 0
     for module, path in modules("autograder"):
         for name in imports(path, module):

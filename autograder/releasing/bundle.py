@@ -1,8 +1,9 @@
 """What students get as one file: the notebooks of an assignment and what they need, and nothing of the instructor's.
 
 A bundle is laid out like the course, so that each path in a notebook is right in both. Of ``coursekit`` it holds the
-modules that the released notebooks import, and those that they import in turn; of the pretrained networks those that
-any of this names; and ``get_datasets.sh`` if a notebook names it.
+modules that the released notebooks import, those that run their checks in a repository of the student's, and those that
+all of these import in turn; of the pretrained networks those that any of this names; and ``get_datasets.sh`` if a
+notebook names it.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from autograder.course import AssignedNotebook, Assignment
 
 PACKAGE = "coursekit"
+CHECKS = (f"{PACKAGE}.ci.__main__", f"{PACKAGE}.ci.child")
+"""Run the visible checks: ``python -m coursekit.ci``."""
 SCRIPT = "get_datasets.sh"
 """Makes the data; it runs the module of that name."""
 _WEIGHTS = re.compile(r"\w+\.weights\.h5")
@@ -51,7 +54,8 @@ def fill_bundle(assignment: Assignment, released: Path, folder: Path) -> None:
             _copy(path, folder / place / inside)
     notebooks = [(folder / place / f"{each.name}.ipynb").read_text(encoding="utf-8") for each in assignment.notebooks]
     script = any(SCRIPT in text for text in notebooks)
-    modules = _modules(assignment, folder / place, [f"{PACKAGE}.{Path(SCRIPT).stem}"] if script else [])
+    started = [*CHECKS, *([f"{PACKAGE}.{Path(SCRIPT).stem}"] if script else [])]
+    modules = _modules(assignment, folder / place, started)
     for path in modules:
         _copy(path, folder / PACKAGE / path.relative_to(_home_of_package()))
     texts = notebooks + [path.read_text(encoding="utf-8") for path in modules]
