@@ -23,7 +23,7 @@ LAYERS = (
     ("sandbox.ways",),
     ("sandbox.forkserver",),
     ("sandbox.box", "sandbox.workspace"),
-    ("judging.guests",),
+    ("judging.guests", "judging.bounds"),
     ("judging.answers", "judging.lending", "judging.student"),
     (
         "judging.calling",

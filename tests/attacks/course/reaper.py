@@ -24,7 +24,8 @@ def main():
     while left := left_behind():
         for process in left:
             if Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
-                sys.stdout.write(f"LEFT BEHIND: {Path(f"/proc/{process}/cmdline").read_text().replace("\0", " ")}\n")
+                command = Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+                sys.stdout.write(f"LEFT BEHIND: {command}\n")
                 os.kill(process, 9)
             os.waitpid(process, 0)
     return code
