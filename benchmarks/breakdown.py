@@ -29,7 +29,7 @@ from autograder.judging.answers import Reference
 from autograder.judging.judge import Judge
 from autograder.judging.misconceptions import KnownMistakes
 from autograder.results import Fingerprints, Kept, Results
-from autograder.sandbox import Box, Way
+from autograder.sandbox import Box, Way, forkserver
 from autograder.submissions import find_submissions
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ READY = "wait until the box is ready"
 PARTS: tuple[tuple[str, Any, str], ...] = (
     ("read the notebook", grading, "read_notebook"),
     ("slice it", student, "slice_for"),
-    ("start bubblewrap", Box, "_launch"),
+    ("ask for a box", forkserver, "fork"),
     (READY, Box, "_wait_until_ready"),
     ("run the notebook's definitions in the box", Box, "execute"),
     ("wait for the answers of the box", Box, "_receive"),

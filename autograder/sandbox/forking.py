@@ -41,6 +41,7 @@ def main() -> None:
     lay_out(way, shared)
     control.send(b"there")
     sys.path[:] = ([] if way["links"] else sys.path) + [path.format(shared=shared) for path in way["paths"]]
+    import numpy.random  # noqa: F401 - here once, so that no worker has to
 
     worker.pretend_ipython()
     gc.freeze()

@@ -138,6 +138,15 @@ def test_two_boxes_at_once_share_nothing(way):
         assert run(second, kill) in {"ProcessLookupError", "PermissionError"}
 
 
+def test_numpy_was_there_before_the_box(box):
+    """What the fork server has loaded is set aside from the garbage collector; what a worker loads is not."""
+    assert (
+        run(box, "import gc, numpy as np; assert not any(each is np.random.__dict__ for each in gc.get_objects())")
+        is None
+    )
+    assert run(box, "import gc, timeit; assert any(each is timeit.__dict__ for each in gc.get_objects())") is None
+
+
 def test_boxes_do_not_draw_the_same_numbers(way):
     draw = "__import__('numpy').random.rand(), __import__('random').random()"
     drawn = []
