@@ -36,8 +36,8 @@ def main() -> None:
     """Fork a worker for each message, until the other end closes; then take away what was made."""
     control = socket.socket(fileno=int(sys.argv[1]))
     way = json.loads(control.recv(1 << 20))
-    shared = Path("/tmp") if way["namespaces"] else Path(tempfile.mkdtemp(prefix="box-"))  # noqa: S108 - the box's own
     try_out(way)
+    shared = Path("/tmp") if way["namespaces"] else Path(tempfile.mkdtemp(prefix="box-"))  # noqa: S108 - the box's own
     lay_out(way, shared)
     control.send(b"there")
     sys.path[:] = ([] if way["links"] else sys.path) + [path.format(shared=shared) for path in way["paths"]]

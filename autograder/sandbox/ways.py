@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ class Way(Enum):
 
     def environment(self) -> dict[str, str]:
         """All of the environment of that command."""
-        return view.ENVIRONMENT
+        return {**view.ENVIRONMENT, "TMPDIR": tempfile.gettempdir()}
 
     def instructions(self) -> dict[str, Any]:
         """How the fork server seals, as it reads it. Raises SandboxUnavailable."""

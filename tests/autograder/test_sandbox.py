@@ -403,7 +403,9 @@ def alive(process):
         return False
 
 
-def test_a_fork_server_that_was_killed_is_started_anew(way):
+def test_a_fork_server_that_was_killed_is_started_anew(way, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # nobody is left to take its folder away
+    monkeypatch.setattr(forkserver, "_servers", {})
     with Box(way=way) as box:
         while found := descendants(os.getpid()):
             for process in found:
@@ -413,6 +415,7 @@ def test_a_fork_server_that_was_killed_is_started_anew(way):
             box.execute(statement("pass"))
     with Box(way=way) as box:
         assert ask(box, "1") == 1
+    forkserver._close()
 
 
 @pytest.fixture
