@@ -31,6 +31,7 @@ LAYERS = (
         "judging.judge",
         "judging.smallest",
         "judging.plugin",
+        "judging.run",
     ),
     ("course", "grading"),
     ("parallel",),
