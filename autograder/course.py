@@ -23,6 +23,7 @@ from coursekit.errors import NotebookUnreadable
 from coursekit.notebook import Notebook, defines, read_notebook, slice_for
 
 if TYPE_CHECKING:
+    from autograder.judging.plugin import Suite
     from coursekit.notebook import Cell, Statement
 
 SUITES = Path(__file__).parent / "suites"
@@ -78,6 +79,13 @@ class AssignedNotebook:
     def reference(self) -> Reference:
         """The same, ready to be called."""
         return Reference(self.solution, self.path)
+
+    @cached_property
+    def tests(self) -> Suite:
+        """The hidden tests, ready to be run."""
+        from autograder.judging.plugin import Suite  # here, since pytest takes long to import
+
+        return Suite(self.suite, self.names)
 
     @cached_property
     def mistakes(self) -> KnownMistakes:

@@ -35,6 +35,7 @@ LAYERS = (
         "judging.judge",
         "judging.smallest",
         "judging.plugin",
+        "judging.run",
     ),
     ("course", "grading"),
     ("parallel",),

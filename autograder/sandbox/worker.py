@@ -110,28 +110,20 @@ class Encoder:
 
         kind = type(value)
         if isinstance(value, (np.ndarray, np.generic)):
-            return self._array(value, np.asarray(value), level)
+            plain = np.asarray(value)
+            if plain.dtype.kind in ARRAY_KINDS and plain.dtype.itemsize <= 16 and plain.ndim <= MAX_DIMENSIONS:
+                return self._array(value, plain, level)
         self._budget.spend(len(value) if kind is str else 8, level)
         if value is None or kind in (bool, float, str) or (kind is int and value.bit_length() <= 64):
             return value
         if level >= self._by_value or not isinstance(value, (tuple, list, dict)):
             return self.handle(value)
-        return self._container(value, level + 1)
-
-    def _container(self, value: Any, level: int) -> Any:
         if isinstance(value, dict):
-            return {"d": [[self.encode(k, level), self.encode(v, level)] for k, v in dict.items(value)]}
-        return {"t" if isinstance(value, tuple) else "l": [self.encode(item, level) for item in value]}
+            return {"d": [[self.encode(k, level + 1), self.encode(v, level + 1)] for k, v in dict.items(value)]}
+        return {"t" if isinstance(value, tuple) else "l": [self.encode(item, level + 1) for item in value]}
 
     def _array(self, value: Any, plain: Any, level: int) -> Any:
-        if plain.dtype.kind not in ARRAY_KINDS or plain.dtype.itemsize > 16 or plain.ndim > MAX_DIMENSIONS:
-            self._budget.spend(8, level)
-            return self.handle(value)
-        if not plain.dtype.isnative:
-            plain = plain.astype(plain.dtype.newbyteorder("="))
-        return self._numbers(value, plain, level)
-
-    def _numbers(self, value: Any, plain: Any, level: int) -> Any:
+        plain = plain.astype(plain.dtype.newbyteorder("="), copy=False)
         known = id(value) in self._sent
         self._budget.spend(0 if known else plain.nbytes, level)
         if not known:
@@ -141,12 +133,9 @@ class Encoder:
 
     def handle(self, value: Any) -> Any:
         """The JSON for what does not travel itself."""
-        kept = self._handle(value)
-        return {"h": [kept.number, kept.description, *kept.methods]}
-
-    def _handle(self, value: Any) -> Handle:
         known = value._handle if isinstance(value, StandIn) else value  # noqa: SLF001 - a class of this file
-        return known if isinstance(known, Handle) else self._keep(known)
+        kept = known if isinstance(known, Handle) else self._keep(known)
+        return {"h": [kept.number, kept.description, *kept.methods]}
 
 
 class Decoder:

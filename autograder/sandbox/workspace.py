@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from autograder.sandbox.box import Overran, Step, only_handles, raised
 from autograder.sandbox.policy import POLICY, Policy
-from autograder.sandbox.worker import Budget, Encoder, Notebook, explain
+from autograder.sandbox.worker import Budget, Encoder, Handle, Notebook, explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from autograder.sandbox.box import Lender, Raised
-    from autograder.sandbox.worker import Handle
     from coursekit.notebook import Statement
 
 
@@ -103,19 +102,24 @@ class Copier(Encoder):
         super().__init__(budget, keep, by_value)
         self._find = find
 
-    def handle(self, value: Any) -> Any:
-        """What stands at the other end for what does not travel itself."""
-        return self._find(self._handle(value))
-
-    def _container(self, value: Any, level: int) -> Any:
+    def encode(self, value: Any, level: int = 0) -> Any:
+        """The copy. Raises WireError when the budget is spent."""
+        if level >= self._by_value or not isinstance(value, (tuple, list, dict)):
+            return super().encode(value, level)
+        self._budget.spend(8, level)
         if isinstance(value, dict):
-            return {self.encode(key, level): self.encode(item, level) for key, item in dict.items(value)}
-        items = [self.encode(item, level) for item in value]
+            return {self.encode(key, level + 1): self.encode(item, level + 1) for key, item in dict.items(value)}
+        items = [self.encode(item, level + 1) for item in value]
         return tuple(items) if isinstance(value, tuple) else items
 
-    def _numbers(self, value: Any, plain: Any, level: int) -> Any:  # noqa: ARG002
+    def handle(self, value: Any) -> Any:
+        """What stands at the other end for what does not travel itself."""
+        number, description, *methods = super().handle(value)["h"]
+        return self._find(Handle(number, description, tuple(methods)))
+
+    def _array(self, value: Any, plain: Any, level: int) -> Any:  # noqa: ARG002
         self._budget.spend(plain.nbytes, level)
-        copy = plain.copy(order="C")
+        copy = plain.astype(plain.dtype.newbyteorder("="), order="C")
         return copy if copy.shape else copy[()]
 
 
