@@ -15,7 +15,7 @@ from autograder.course import HOME, assignment_names, load_assignment
 STUDENT_PACKAGES = {"numpy", "h5py", "imageio", "matplotlib", "tqdm", "IPython"}
 # Bottom up: a module imports from its own layer or from one below.
 LAYERS = (
-    ("commands", "judging", "gradebook", "releasing"),  # which say what is in them
+    ("commands", "gradescope", "judging", "gradebook", "releasing"),  # which say what is in them
     ("errors", "outcomes", "judging.verdicts", "files", "progress"),
     ("sandbox", "sandbox.policy", "sandbox.worker", "sandbox.view", "sandbox.bubblewrap"),
     ("sandbox.box", "sandbox.workspace"),
@@ -62,8 +62,10 @@ LAYERS = (
     ("collecting.layout", "collecting.roster"),
     ("collecting.collecting",),
     ("collecting.showing",),
-    ("ci",),
-    ("commands.ci", "commands.collecting"),
+    ("checkouts",),
+    ("ci", "gradescope.building"),
+    ("gradescope.running",),
+    ("commands.ci", "commands.collecting", "commands.gradescope"),
     ("cli", "__main__"),
 )
 
