@@ -63,8 +63,8 @@ LAYERS = (
     ("collecting.collecting",),
     ("collecting.showing",),
     ("checkouts",),
-    ("ci", "gradescope.building"),
-    ("gradescope.running",),
+    ("ci", "gradescope.running"),
+    ("gradescope.building",),
     ("commands.ci", "commands.collecting", "commands.gradescope"),
     ("cli", "__main__"),
 )

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 import coursekit
 from autograder.course import HOME, SUITES
 from autograder.errors import ReleaseError
+from autograder.gradescope.running import CONFIG
 from autograder.releasing.bundle import zip_folder
 
 if TYPE_CHECKING:
     from autograder.course import Assignment
 
-CONFIG = "gradescope.json"
 TEMPLATES = Path(__file__).parent / "templates"
 
 

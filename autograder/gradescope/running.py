@@ -16,7 +16,6 @@ from autograder.course import load_assignment
 from autograder.errors import AutograderError
 from autograder.files import write_whole
 from autograder.gradebook.feedback import as_text
-from autograder.gradescope.building import CONFIG
 from autograder.grading import grade
 from autograder.outcomes import Outcome, Status
 
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 
     from autograder.outcomes import NotebookResult, QuestionResult, SubmissionResult
 
+CONFIG = "gradescope.json"
+"""Beside the grader: what the instructor has chosen."""
 MARK = "autograder"
 """Where in ``extra_data`` we keep what we have to know again, when the next submission comes."""
 KEPT = ("tests", "test_output_format", "test_name_format", "stdout_visibility", "visibility")

@@ -17,6 +17,16 @@ from autograder.course import HOME
 SCHEMA = json.loads((HOME / "docs" / "gradescope-results.schema.json").read_text(encoding="utf-8"))
 
 
+PYTHON = f"""#!/bin/bash
+shift 2
+exec {sys.executable} -c '
+import runpy, sys
+sys.modules.update(dict.fromkeys("dask jinja2 nbconvert nbformat nbgrader yaml".split()))
+runpy.run_module("autograder", run_name="__main__", alter_sys=True)' "$@"
+"""
+"""In place of the Python that setup.sh makes: it cannot import what setup.sh does not install."""
+
+
 class Container:
     """Gradescope's folders, in a scratch folder in place of /autograder."""
 
@@ -27,6 +37,8 @@ class Container:
         with zipfile.ZipFile(file) as archive:
             archive.extractall(root / "source")
         shutil.copy(root / "source" / "run_autograder", root)
+        (root / "python").write_text(PYTHON)
+        (root / "python").chmod(0o755)
         self.history()
 
     def configure(self, **config):
@@ -52,7 +64,7 @@ class Container:
         environment = {
             "PATH": os.environ["PATH"],
             "AUTOGRADER_ROOT": str(self.root),
-            "AUTOGRADER_PYTHON": sys.executable,  # in place of the environment that setup.sh makes
+            "AUTOGRADER_PYTHON": str(self.root / "python"),
         }
         done = subprocess.run(
             ["bash", self.root / "run_autograder"],
@@ -159,14 +171,14 @@ def test_what_a_students_code_says_is_shown_as_text(container, student):
     assert "\x1b" not in json.dumps(results, ensure_ascii=False)
 
 
-@pytest.mark.parametrize("visibility", ["after_due_date", "after_published", "hidden"])
-def test_what_is_said_of_answers_is_visible_when_the_instructor_says(in_process, tmp_path, visibility):
-    done = in_process("gradescope", "build", "captioning", "--visibility", visibility, "--to", "x.zip", cwd=tmp_path)
-    assert done.returncode == 0
+def test_what_is_said_of_answers_is_visible_when_the_instructor_says(in_process, tmp_path):
+    options = ("--visibility", "after_published", "--attempts", 3, "--to", "x.zip")
+    assert in_process("gradescope", "build", "captioning", *options, cwd=tmp_path).returncode == 0
     container = Container(tmp_path / "autograder", tmp_path / "x.zip")
     results, _ = container.run({"rnn_captioning.ipynb": b"{"})
-    assert {test["visibility"] for test in results["tests"]} == {visibility}
+    assert {test["visibility"] for test in results["tests"]} == {"after_published"}
     assert "visibility" not in results
+    assert "submission 1 of 3" in results["output"]
 
 
 # ------------------------------------------------------------------------------------------------ attempts
