@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 import pytest
 from nbgrader.utils import parse_utc
 
-from autograder.collecting import layout
+from autograder.collecting import archive, layout
 from autograder.course import HOME
+from coursekit.notebook import MAX_FILE
 
 NOTEBOOK = b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
 
@@ -24,9 +25,9 @@ def notebook(mark):
 def zipped(files):
     """The bytes of a zip; a name may also be a ZipInfo."""
     made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as file:
         for name, data in files.items() if isinstance(files, dict) else files:
-            archive.writestr(name, data)
+            file.writestr(name, data)
     return made.getvalue()
 
 
@@ -398,22 +399,50 @@ def test_what_leads_out_or_is_no_file_is_left_with_the_reason(place, name, mode,
     assert {path.name for path in new} == {"submissions.zip", "fine.ipynb", ".collected.json"}
 
 
-def test_a_bomb_is_measured_by_what_comes_out_of_it(place, monkeypatch):
-    limit = 1 << 20
-    monkeypatch.setattr(layout, "MAX_SUBMISSION", limit)
+def test_a_file_that_lies_about_its_size_is_damaged(place):
     data = bytearray(zipped({UPLOAD + "bomb.bin": bytes(100 << 20), UPLOAD + "rnn_captioning.ipynb": NOTEBOOK}))
-    lie = (100 << 20).to_bytes(4, "little")
-    while lie in data:  # both headers say that it holds one byte
-        at = data.index(lie)
+    honest = (100 << 20).to_bytes(4, "little")
+    while honest in data:  # both headers say that it holds one byte
+        at = data.index(honest)
         data[at : at + 4] = (1).to_bytes(4, "little")
     told = place.collect(bytes(data))
     assert list(place.files.values()) == [NOTEBOOK]
     assert "bomb.bin: it is damaged" in told
 
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_is_compressed_so_that_it_cannot_be_bounded_is_left(place, method):
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", method) as file:
+        file.writestr("rnn_captioning.ipynb", NOTEBOOK)
+    files, told = handed_in(place, [("work.zip", made.getvalue()), ("x.txt", b"x")])
+    assert files == {"x.txt": b"x"}
+    assert "pack it as an ordinary zip" in told
+
+
+def test_no_file_is_larger_than_a_notebook_may_be(place):
+    files, told = handed_in(place, [("big.bin", bytes(MAX_FILE + 1)), ("rnn_captioning.ipynb", NOTEBOOK)])
+    assert files == {"rnn_captioning.ipynb": NOTEBOOK}
+    assert "big.bin: unpacked, it has more than 64 MiB" in told
+
+
+def test_a_submission_has_room_for_so_much_whatever_it_is_made_of(place, monkeypatch):
+    monkeypatch.setattr(layout, "MAX_SUBMISSION", 1 << 20)
     many = zipped({f"{number}.bin": bytes(600 << 10) for number in range(3)} | {"0.ipynb": NOTEBOOK})
-    told = place.collect({UPLOAD + "many.zip": many}, "--replace")
-    assert set(place.files.values()) == {NOTEBOOK, bytes(600 << 10)}
-    assert told.count("the submission has more than 1 MiB with it") == 2
+    files, told = handed_in(place, [("many.zip", many)])
+    assert set(files.values()) == {NOTEBOOK, bytes(600 << 10)}
+    assert told.count("with it, the submission has more than 1 MiB") == 2
+
+
+def test_a_zip_of_very_many_files_is_not_even_listed(place, monkeypatch):
+    monkeypatch.setattr(layout, "MAX_FILES", 3)
+    monkeypatch.setattr(archive, "MAX_LISTED", 5)
+    some, many = (zipped({f"{number}.txt": b"x" for number in range(count)}) for count in (5, 6))
+    files, told = handed_in(place, [("some.zip", some), ("many.zip", many), ("more.txt", b"x")])
+    assert set(files) == {"0.txt", "1.txt", "2.txt"}
+    assert "many.zip: it is a zip of more than 5 files" in told
+    assert "some.zip/3.txt: the zip holds more than 3 files; this one and those behind it" in told
+    assert "more.txt: the submission has more than 3 files" in told
 
 
 def test_zips_in_zips_in_zips_are_left(place):
