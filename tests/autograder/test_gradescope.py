@@ -192,8 +192,9 @@ def test_beyond_the_limit_the_last_score_that_counts_is_kept_and_told(container,
     container.configure(attempts=2)
     first, _ = container.run({student.file: b"{"})
     assert "This is submission 1 of 2 that count." in first["output"]
+    failed = [previous({"score": score}, "2026-03-02T10:00:00.0-07:00", autograder_error=True) for score in (None, 0.0)]
     former = [previous(first, "2026-03-01T10:00:00.000000-07:00")]
-    container.history(*former, previous({"score": None}, "2026-03-02T10:00:00.0-07:00", autograder_error=True))
+    container.history(*former, *failed)
     second, _ = container.run({student.file: student.text.encode()})
     assert second["score"] == 46
     assert "This is submission 2 of 2 that count." in second["output"]
