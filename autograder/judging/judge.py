@@ -22,8 +22,9 @@ from autograder.judging.calling import entry, losses, shown
 from autograder.judging.cases import LayerCase, ModelCase
 from autograder.judging.conduct import Habit, Remark
 from autograder.judging.error_maps import error_map
+from autograder.judging.measuring import Differentiated
 from autograder.judging.verdicts import Difference, Failure, NotJudged
-from coursekit.gradcheck import FLOOR, LIMITS, STEP, compare, directional_derivatives, numeric_gradients
+from coursekit.gradcheck import LIMITS, STEP, compare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from autograder.judging.calling import Differentiable, Model
     from autograder.judging.cases import Case
     from autograder.judging.misconceptions import KnownMistakes
-    from coursekit.gradcheck import Comparison, Evaluate
+    from coursekit.gradcheck import Comparison
 
 FOLLOW_THROUGH = "follow-through"
 MOVES = 16
@@ -41,37 +42,11 @@ ALIKE = 0.5
 """How much a wrong forward pass must have in common with the right one for its backward pass to be judged."""
 NEARLY = 1e-3
 """Errors below it may be the numeric gradient's: 8e-6 was seen for a right one, and 8e-8 with a tenth of the step."""
-DIRECTIONS = 3
-"""Random directions for each gradient. Ten times the limit is missed by all three once in 2 million times."""
 
 
 def question(name: str, *, weight: float = 1.0) -> pytest.MarkDecorator:
     """Mark a hidden test as one of the question ``name``; its share of the points is in proportion to ``weight``."""
     return pytest.mark.question(name, weight=weight)
-
-
-@dataclass(frozen=True)
-class Slope:
-    """A function that can be evaluated, where, under which upstream gradients, and by which input."""
-
-    evaluate: Evaluate
-    inputs: Mapping[str, Any]
-    upstream: Sequence[Any]
-    wrt: str
-
-    def agrees(self, gradient: np.ndarray, directions: Sequence[np.ndarray], limit: float) -> bool:
-        """Whether a gradient gives the slopes along ``directions``, up to ``limit`` times its norm."""
-        moves = [{self.wrt: direction} for direction in directions]
-        slopes = directional_derivatives(self.evaluate, self.inputs, self.upstream, moves)
-        # The size is the measured one: the claimed gradient has no say in how exact it must be.
-        size = max(*(abs(slope) for slope in slopes), FLOOR)
-        with np.errstate(all="ignore"):
-            claimed = [float(np.sum(gradient * direction)) for direction in directions]
-            return all(abs(one - other) <= limit * size for one, other in zip(slopes, claimed, strict=True))
-
-    def by_entry(self, step: float = STEP) -> np.ndarray:
-        """The numeric gradient, entry by entry."""
-        return numeric_gradients(self.evaluate, self.inputs, self.upstream, [self.wrt], step=step)[self.wrt]
 
 
 @dataclass
@@ -143,21 +118,24 @@ class Judge:
         case = LayerCase(layer, inputs, upstream, names or layer.gradients)
         self.cases.append(case)
         own, cache = self._own_forward(layer, inputs)
-        evaluate = self._differentiable(layer, own, expected)
+        who = self._differentiable(layer, own, expected)
         yours = layer.run_backward(self.student, upstream, cache)
         case.yours.update(yours)
 
-        def gradient(name: str) -> Callable[[Answers], Any]:
-            return lambda who: layer.run_both(who, inputs, upstream)[name]
+        def gradients(who: Answers) -> dict[str, Any]:
+            found = layer.run_both(who, inputs, upstream)
+            return {name[1:]: found[name] for name in case.gradients}
 
-        twins = self._twins(layer, inputs, own) if self.followed_through else []
-        for name in names or layer.gradients:
+        mine = {name[1:]: yours[name] for name in case.gradients}
+        if who is not self.reference:
             # Right but for a known mistake in the forward pass is what the reference's backward pass gives after that.
-            if any(compare(name, shown(yours[name]), gradient(name)(twin)).passed for twin in twins):
-                continue
-            if self.followed_through and not twins:
+            twins = [gradients(twin) for twin in self._twins(layer, inputs, own)]
+            mine = {name: value for name, value in mine.items() if not any(_equal(value, twin[name]) for twin in twins)}
+            if not twins:
                 self._must_respond(layer, inputs)
-            self._accept_gradient(name, yours[name], Slope(evaluate, inputs, upstream, name[1:]), gradient(name))
+        if mine:
+            function = Differentiated(lambda batch: layer.run_many(who, batch), inputs, upstream)
+            self._accept_gradients(mine, "d{}", function, gradients, derived=who is self.reference)
 
     def zero_gradients(self, layer: Differentiable, inputs: Mapping[str, Any]) -> None:
         """Pass if an upstream gradient of zeros gives gradients of zeros. Raises Failure or NotJudged."""
@@ -187,23 +165,19 @@ class Judge:
         compared = compare("loss", shown(own), expected)
         if compared.problem is not None:
             raise NotJudged(f"The loss has to be a number first. {compared.problem}")
-        followed = not compared.passed
-        if followed:
-            self.followed_through = True
+        who = self._as_far_as_numbers_tell(right=compared.passed)
+        if who is not self.reference:
             self._loss_must_respond(model, params, arguments)
 
-        def evaluate(batch: list[dict[str, object]]) -> list[Sequence[np.ndarray]]:
-            return [
-                (loss,) for loss, _ in losses(self.student if followed else self.reference, model, batch, arguments)
-            ]
+        def gradients(who: Answers) -> dict[str, Any]:
+            return {name: entry(model, losses(who, model, [params], arguments)[0][1], name)}
 
         case.yours[name] = entry(model, grads, name)
-        self._accept_gradient(
-            f"grads[{name!r}]",
-            case.yours[name],
-            Slope(evaluate, params, (1.0,), name),
-            lambda who: entry(model, losses(who, model, [params], arguments)[0][1], name),
+        function = Differentiated(
+            lambda batch: [(loss,) for loss, _ in losses(who, model, batch, arguments)], params, (1.0,)
         )
+        derived = who is self.reference
+        self._accept_gradients({name: case.yours[name]}, "grads['{}']", function, gradients, derived=derived)
 
     def _loss_must_respond(self, model: Model, params: Mapping[str, np.ndarray], arguments: Sequence[Any]) -> None:
         """The same for a loss and its parameters."""
@@ -221,18 +195,23 @@ class Judge:
         except Failure as failure:
             raise NotJudged(f"{layer.forward} has to work first. {failure.rationale}") from None
 
-    def _differentiable(self, layer: Differentiable, own: Sequence[Any], expected: Sequence[np.ndarray]) -> Evaluate:
-        """What the numeric gradient differentiates. Raises NotJudged if the student's outputs are malformed."""
+    def _differentiable(self, layer: Differentiable, own: Sequence[Any], expected: Sequence[np.ndarray]) -> Answers:
+        """Whose forward pass is differentiated. Raises NotJudged if the student's outputs are malformed."""
         pairs = zip(layer.outputs, own, expected, strict=True)
         compared = [compare(name, shown(mine), right) for name, mine, right in pairs]
         for comparison in compared:
             if comparison.problem is not None:
                 raise NotJudged(f"{layer.forward} has to work first. {comparison.problem}")
-        right = all(comparison.passed for comparison in compared)
+        return self._as_far_as_numbers_tell(right=all(comparison.passed for comparison in compared))
+
+    def _as_far_as_numbers_tell(self, *, right: bool) -> Answers:
+        """Whose forward pass is differentiated, given whether the student's has the right values.
+
+        If it has, it is the reference, as far as numbers tell. Differentiating that one costs no calls into the box, is
+        exact where theirs rounds to float32, and cannot be led astray near points already seen.
+        """
         self.followed_through = self.followed_through or not right
-        # A forward pass that is right is the reference, as far as numbers tell. Differentiating that one costs no calls
-        # into the box, is exact where theirs rounds to float32, and cannot be led astray near points already seen.
-        return lambda batch: layer.run_many(self.reference if right else self.student, batch)
+        return self.reference if right else self.student
 
     def _twins(self, layer: Differentiable, inputs: Mapping[str, Any], own: Sequence[Any]) -> list[Reference]:
         """The reference with each known mistake in its forward pass that gives the student's outputs.
@@ -265,27 +244,66 @@ class Judge:
         ]
         return [dict(inputs), *moved]
 
-    def _accept_gradient(self, name: str, yours: Any, slope: Slope, ask: Callable[[Answers], Any]) -> None:
-        """Raise Failure unless ``yours`` is the numeric gradient.
+    def _accept_gradients(
+        self,
+        yours: Mapping[str, Any],
+        called: str,
+        function: Differentiated,
+        ask: Callable[[Answers], Mapping[str, Any]],
+        *,
+        derived: bool,
+    ) -> None:
+        """Raise Failure unless ``yours`` are the numeric gradients, by input.
 
-        A few random directions tell a right gradient at a small part of the cost. Where they find a difference, a
-        tenth of what would fail, every entry is measured, for the verdict and for the message. What is nearly right is
-        measured with a smaller step, too: a loss may curve so much that it is the numeric gradient which is off.
+        A few random directions tell right gradients at a small part of the cost. Where they find a difference, a tenth
+        of what would fail, every entry is compared, for the verdict and for the message: if it is the reference that is
+        differentiated, with what its backward pass derives, if that fits what was measured; else with what is measured
+        entry by entry.
+
+        Args:
+            yours: the student's.
+            called: how a gradient by "{}" is called in messages.
+            function: what they are to be gradients of.
+            ask: gets them from whoever answers.
+            derived: whether the reference's backward pass gives the gradients of this function.
         """
-        array = slope.inputs[slope.wrt]
-        formed = compare(name, shown(yours), np.zeros_like(array))
-        if formed.problem is None:
-            directions = [self.normal(*array.shape) for _ in range(DIRECTIONS)]
-            if slope.agrees(yours, directions, LIMITS["float64"] / 10):
-                self._say(formed)
-                return
-        numeric = slope.by_entry()
+        slopes = function.slopes(list(yours), self.rng)
+        formed = [
+            compare(called.format(name), shown(value), np.zeros_like(function.inputs[name]))
+            for name, value in yours.items()
+        ]
+        if all(each.problem is None for each in formed) and slopes.fit(yours, LIMITS["float64"] / 10):
+            for each in formed:
+                self._say(each)
+            return
+        right = ask(self.reference) if derived else {}
+        if derived and slopes.fit(right, NEARLY):
+            expected = right
+        elif len(yours) > 1:  # each by itself, to see which are right
+            for name, value in yours.items():
+                self._accept_gradients({name: value}, called, function, ask, derived=derived)
+            return
+        else:
+            expected = {name: self._numeric(name, value, function) for name, value in yours.items()}
+        for name, value in yours.items():
+
+            def again(who: Answers, name: str = name) -> Any:
+                return ask(who)[name]
+
+            self._accept(called.format(name), value, expected[name], again, against="numeric")
+
+    def _numeric(self, name: str, yours: Any, function: Differentiated) -> np.ndarray:
+        """The numeric gradient by one input, with a smaller step if ``yours`` is nearly right but for that.
+
+        A function may curve so much that it is the numeric gradient which is off.
+        """
+        numeric = function.gradient(name)
         error = compare(name, shown(yours), numeric).error
         if error is not None and LIMITS["float64"] < error < NEARLY:
-            finer = slope.by_entry(STEP / 10)
+            finer = function.gradient(name, STEP / 10)
             if compare(name, shown(yours), finer).passed:
-                numeric = finer
-        self._accept(name, yours, numeric, ask, against="numeric")
+                return finer
+        return numeric
 
     def _say(self, comparison: Comparison) -> None:
         if comparison.remark:
@@ -316,6 +334,10 @@ class Judge:
             raise Failure(str(comparison), error_map=where, difference=difference)
         told = f"{comparison}\n  this is what you get when {known.explanation}"
         raise Failure(told, known.hint, known.name, where, difference)
+
+
+def _equal(yours: Any, other: Any) -> bool:
+    return compare("", shown(yours), other).passed
 
 
 def _compare_responses(
