@@ -62,7 +62,7 @@ class Container:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.symlink_to(data) if isinstance(data, Path) else path.write_bytes(data)
         environment = {
-            "PATH": os.environ["PATH"],
+            "PATH": f"{self.root / 'bin'}:{os.environ['PATH']}",
             "AUTOGRADER_ROOT": str(self.root),
             "AUTOGRADER_PYTHON": str(self.root / "python"),
         }
@@ -133,6 +133,15 @@ def test_a_submission_is_graded_and_each_question_is_a_test(container, student):
     assert "is not written yet" in wrong["output"]
     assert {test["visibility"] for test in tests.values()} == {"visible"}
     assert "40 of 46 points" in told
+
+
+def test_where_namespaces_are_forbidden_a_submission_is_graded_too(container, student):
+    bwrap = container.root / "bin" / "bwrap"
+    bwrap.parent.mkdir()
+    bwrap.write_text("#!/bin/sh\necho 'bwrap: No permissions to create a new namespace' >&2\nexit 1\n")
+    bwrap.chmod(0o755)
+    results, _ = container.run({student.file: student.text.encode()})
+    assert results["score"] == 46
 
 
 def test_extra_credit_is_named_so_and_counts_beyond_the_maximum(container, student_of):
