@@ -16,6 +16,7 @@ from rich.text import Text
 import coursekit
 from autograder.commands.ci import ci
 from autograder.commands.collecting import collect
+from autograder.commands.gradescope import gradescope
 from autograder.errors import AutograderError
 from autograder.files import in_reports, must_be_writable, write_whole
 
@@ -261,3 +262,4 @@ def doctor() -> None:
 
 main.add_command(ci)
 main.add_command(collect)
+main.add_command(gradescope)

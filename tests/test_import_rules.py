@@ -16,7 +16,7 @@ from autograder.sandbox.view import INSIDE
 STUDENT_PACKAGES = {"numpy", "h5py", "imageio", "matplotlib", "tqdm", "IPython"}
 # Bottom up: a module imports from its own layer or from one below.
 LAYERS = (
-    ("commands", "judging", "gradebook", "releasing"),  # which say what is in them
+    ("commands", "gradescope", "judging", "gradebook", "releasing"),  # which say what is in them
     ("errors", "outcomes", "judging.verdicts", "files", "progress"),
     ("sandbox", "sandbox.policy", "sandbox.worker", "sandbox.sealing", "sandbox.forking"),
     ("sandbox.filters", "sandbox.view", "sandbox.bubblewrap"),
@@ -68,8 +68,10 @@ LAYERS = (
     ("collecting.layout", "collecting.roster"),
     ("collecting.collecting",),
     ("collecting.showing",),
-    ("ci",),
-    ("commands.ci", "commands.collecting"),
+    ("checkouts",),
+    ("ci", "gradescope.running"),
+    ("gradescope.building",),
+    ("commands.ci", "commands.collecting", "commands.gradescope"),
     ("cli", "__main__"),
 )
 

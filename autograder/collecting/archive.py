@@ -11,14 +11,14 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from coursekit.notebook import MAX_FILE
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 MAX_ENTRIES = 200_000
-"""Files in a zip of a class, and in one inside of it."""
+"""Files in a zip of a class."""
+MAX_LISTED = 20_000
+"""Files in the list of a student's zip, which is read as a whole."""
 LITTER = re.compile(
     r"__MACOSX|\.DS_Store|\._.*|\.Spotlight-V100|\.Trashes|Thumbs\.db|desktop\.ini|~\$.*"
     r"|\.ipynb_checkpoints|__pycache__|\.git|\.idea|\.vscode|\.venv",
@@ -51,36 +51,39 @@ class Entry:
         """The path as text."""
         return "/".join(self.parts)
 
-    def read(self, limit: int = MAX_FILE) -> bytes | str:
-        """The bytes, or the reason why they cannot be had: what is unpacked counts, not what the header promises."""
+    @property
+    def size(self) -> int:
+        """What the zip says of its size: more never comes out, for what says too little cannot be read."""
+        return self._info.file_size
+
+    def read(self, limit: int) -> bytes | str:
+        """The bytes, or the reason why they cannot be had."""
+        if self._info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:  # the others come out unbounded
+            return "it is compressed in a way that is not read; pack it as an ordinary zip"
+        if self.size > limit:
+            return f"unpacked, it has more than {limit / 2**20:.3g} MiB"
         try:
             with self._archive.open(self._info) as file:
-                data = file.read(limit + 1)
-                if len(data) > limit:
-                    return f"unpacked, it has more than {limit / 2**20:.0f} MiB"
+                return file.read(limit + 1)  # at most size bytes, and their checksum has to be right
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
             return f"it is damaged ({error})"
-        except NotImplementedError:
-            return "it is compressed in a way that cannot be read; pack it as an ordinary zip"
         except RuntimeError:
             return "it is encrypted"
-        return data
 
 
-def entries(archive: zipfile.ZipFile, below: tuple[str, ...] = ()) -> Iterator[Entry | Left]:
+def entries(archive: zipfile.ZipFile, below: tuple[str, ...] = (), most: int = MAX_ENTRIES) -> Iterator[Entry | Left]:
     """The files of a zip in order, and what is none that could be taken.
 
     Args:
         archive: the zip.
         below: where the zip itself lies, if it was in another one.
+        most: how many of them are looked at.
     """
     for order, info in enumerate(archive.infolist()):
         path = _name(info)
         told = "/".join((*below, path))
-        if order >= MAX_ENTRIES:
-            yield Left(
-                told, f"the zip holds more than {MAX_ENTRIES:,} files; this one and those behind it are left out"
-            )
+        if order >= most:
+            yield Left(told, f"the zip holds more than {most:,} files; this one and those behind it are left out")
             return
         if path.endswith("/") or (info.is_dir() and not info.file_size):
             continue
@@ -90,7 +93,9 @@ def entries(archive: zipfile.ZipFile, below: tuple[str, ...] = ()) -> Iterator[E
 
 
 def opened(data: bytes | Path) -> zipfile.ZipFile | str:
-    """A zip, or the reason why it is none."""
+    """A zip, or the reason why it is none. Of one in memory, which a student made, the list of files is bounded."""
+    if isinstance(data, bytes) and data.count(b"PK\1\2") > MAX_LISTED:
+        return f"it is a zip of more than {MAX_LISTED:,} files"
     try:
         return zipfile.ZipFile(io.BytesIO(data) if isinstance(data, bytes) else data)
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, ValueError, NotImplementedError) as error:

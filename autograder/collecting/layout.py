@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 from autograder.collecting.archive import Left, entries, opened
 from autograder.collecting.platforms import Piece
+from coursekit.notebook import MAX_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from autograder.collecting.archive import Entry
     from autograder.collecting.platforms import Upload
 
 MAX_SUBMISSION = 256 * 2**20
-"""Bytes of one submission, unpacked."""
+"""Bytes that are unpacked of one submission."""
 MAX_FILES = 1000
 """Files of one submission."""
 KEPT_NAMES = {"timestamp.txt", ".collected.json"}
@@ -43,15 +45,16 @@ def lay_out(upload: Upload, notebooks: Sequence[str]) -> Laid:
         notebooks: the names of the notebooks that were asked for.
     """
     left: list[Left] = []
+    budget = _Budget(MAX_SUBMISSION)
     candidates: dict[str, list[tuple[str, Piece]]] = defaultdict(list)
-    for piece in _unpacked(upload.pieces, left):
+    for piece in _unpacked(upload.pieces, budget, left):
         target = _target(piece, notebooks)
         if target.casefold() in KEPT_NAMES:
             left.append(Left(piece.entry.path, "a file of this name is written by the course itself"))
         else:
             candidates[target.casefold()].append((target, piece))
     files: dict[str, bytes] = {}
-    order = room = 0
+    order = 0
     for _, rivals in sorted(candidates.items()):
         target, chosen = max(rivals, key=lambda rival: _precedence(*rival, dated=upload.dated))
         left += [
@@ -60,32 +63,44 @@ def lay_out(upload: Upload, notebooks: Sequence[str]) -> Laid:
             if piece is not chosen
         ]
         reason = _no_place_for(target, files)
-        data = reason or chosen.entry.read()
-        if isinstance(data, bytes) and room + len(data) > MAX_SUBMISSION:
-            data = f"the submission has more than {MAX_SUBMISSION / 2**20:.0f} MiB with it"
+        data = reason or budget.read(chosen.entry)
         if isinstance(data, str):
             left.append(Left(chosen.entry.path, data))
         else:
             files[target] = data
-            room += len(data)
             order = max(order, chosen.order)
     return Laid(files, left, order)
 
 
-def _unpacked(pieces: Sequence[Piece], left: list[Left]) -> Iterator[Piece]:
+class _Budget:
+    """What may still be unpacked of a submission. What turns out to be damaged counts, too."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+
+    def read(self, entry: Entry) -> bytes | str:
+        """The bytes of a file, or the reason why they are not taken."""
+        if min(entry.size, MAX_FILE) > self._room:
+            return f"with it, the submission has more than {MAX_SUBMISSION / 2**20:.0f} MiB"
+        data = entry.read(MAX_FILE)
+        self._room -= min(entry.size, MAX_FILE)
+        return data
+
+
+def _unpacked(pieces: Sequence[Piece], budget: _Budget, left: list[Left]) -> Iterator[Piece]:
     """The files as they were handed in, and those of a zip that was; without folders that hold all of them."""
     loose: list[Piece] = []
     for piece in pieces:
         if not piece.parts[-1].casefold().endswith(".zip"):
             loose.append(piece)
             continue
-        data = piece.entry.read()
+        data = budget.read(piece.entry)
         archive = data if isinstance(data, str) else opened(data)
         if isinstance(archive, str):
             left.append(Left(piece.entry.path, archive))
             continue
         inside: list[Piece] = []
-        for each in entries(archive, piece.entry.parts):
+        for each in entries(archive, piece.entry.parts, MAX_FILES):
             if isinstance(each, Left):
                 left.append(each)
             elif each.parts[-1].casefold().endswith(".zip"):

@@ -22,7 +22,7 @@ def show_collected(collected: Collected, console: Console) -> None:
         table.add_column(heading, overflow="fold")
     for taken in collected.taken:
         marks = (" late" if taken.late else "") + ("" if taken.new else " unchanged")
-        table.add_row(Text(taken.student), Text(taken.name), Text(", ".join(taken.files)).append(marks, "dim"))
+        table.add_row(Text(taken.student), Text(_shown(taken.name)), Text(", ".join(taken.files)).append(marks, "dim"))
     if collected.taken:
         console.print(table)
     new = sum(taken.new for taken in collected.taken)

@@ -32,7 +32,8 @@ def ci(
     Prints for people. On GitHub, also prints annotations that point at lines of the notebooks, and adds to the summary
     of the step.
     """
-    from autograder.ci import assignment_in, handed_in, run_ci
+    from autograder.checkouts import assignment_in, handed_in
+    from autograder.ci import run_ci
     from autograder.course import course_folder, load_assignment
     from autograder.files import must_be_writable, write_whole
     from autograder.outcomes import Report

@@ -66,15 +66,23 @@ def fill_bundle(assignment: Assignment, released: Path, folder: Path) -> None:
     _write_pages(assignment, folder, place, script=script)
 
 
-def zip_folder(folder: Path, file: Path) -> None:
-    """Write a folder to a zip file, in a folder of its name; the same bytes whenever it holds the same files."""
+def zip_folder(folder: Path, file: Path, *, top: str | None = None) -> None:
+    """Write a folder to a zip file; the same bytes whenever it holds the same files. Scripts can be executed.
+
+    Args:
+        folder: what to zip.
+        file: the zip.
+        top: the folder in the zip that all of it lies in, by default one of the same name; "" for none.
+    """
+    above = folder.name if top is None else top
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            entry = zipfile.ZipInfo(f"{folder.name}/{path.relative_to(folder).as_posix()}", _DATE)
+            data = path.read_bytes()
+            entry = zipfile.ZipInfo((Path(above) / path.relative_to(folder)).as_posix(), _DATE)
             entry.create_system = 3  # Unix, which has permissions
-            entry.external_attr = (0o100755 if path.suffix == ".sh" else 0o100644) << 16
+            entry.external_attr = (0o100755 if data.startswith(b"#!") else 0o100644) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, path.read_bytes())
+            archive.writestr(entry, data)
 
 
 def _copy(path: Path, target: Path) -> None:
