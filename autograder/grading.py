@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from autograder.course import AssignedNotebook, Assignment, Question
-    from autograder.judging.plugin import SuiteRun
+    from autograder.judging.run import SuiteRun
 
 
 @dataclass(frozen=True)
@@ -161,9 +161,9 @@ class _Sitting:
             return
         with _failures_kept(paper), closing(self._student(paper)) as student:
             paper.problems = student.problems  # filled in while it runs
-            from autograder.judging.plugin import (
-                SuiteRun,  # now, since pytest takes as long to import as the box to come up
-            )
+            from autograder.judging.run import (
+                SuiteRun,
+            )  # now, since pytest takes as long to import as the box to come up
 
             paper.run = SuiteRun(paper.assigned, student, self._seed)
             paper.run.run()
@@ -194,7 +194,7 @@ class _Sitting:
 
     def _judge_with(self, paper: _Paper, run: SuiteRun, question: str, loan: Loan) -> None:
         with closing(self._student(paper, loan)) as student:
-            again = replace(run, student=student, only=question, results={}, weights={}, judged_with={}, errors=[])
+            again = replace(run, student=student, only=(question,), results={}, judged_with={}, errors=[])
             again.run()
         paper.failures += again.errors
         if again.earned(question) >= run.earned(question):  # if no better, its words are still about this question

@@ -49,7 +49,7 @@ def process_pool(jobs: int) -> Iterator[Executor]:
     own_folder()
     # Not fork: a progress bar's thread may hold a lock at that moment.
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["autograder.grading", "autograder.judging.plugin"])
+    context.set_forkserver_preload(["autograder.grading", "autograder.judging.run"])
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin) as pool:
         try:
             yield pool

@@ -96,7 +96,7 @@ class _OnDisk(Mapping[str, bytes]):
         self._paths = paths
 
     def __getitem__(self, name: str) -> bytes:
-        return _read(self._paths[name])
+        return read_file(self._paths[name])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._paths)
@@ -108,8 +108,14 @@ class _OnDisk(Mapping[str, bytes]):
         return dict, (dict(self),)
 
 
-def _read(path: Path) -> bytes:
-    """The file's bytes, but no more of them than a notebook may have: one byte over, and the reader says so."""
+def read_file(path: Path) -> bytes:
+    """The file's bytes, but no more of them than a notebook may have: one byte over, and the reader says so.
+
+    A link has none: it could lead to a file that is not the student's.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
     try:
         if path.is_symlink():
             return b""

@@ -8,7 +8,7 @@ import pytest
 
 from autograder.course import HOME, load_assignment
 from autograder.judging.answers import Answers
-from autograder.judging.plugin import SuiteRun
+from autograder.judging.run import SuiteRun
 from autograder.judging.student import Student
 
 
@@ -44,7 +44,7 @@ def test_its_checks_make_about_as_many_calls_as_the_hidden_suite(checks, calls, 
     monkeypatch.setattr(Answers, "perform", performing)
     with closing(Student(notebook.source, notebook.names, inside=True)) as student:
         for question in checks.PAIRS:
-            run = SuiteRun(notebook, student, seed=1, only=question)
+            run = SuiteRun(notebook, student, seed=1, only=[question])
             run.run()
             assert run.earned(question) == 1
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SURVIVES = "gets full marks"
 """What is wrong with a mutant that no test fails."""
 CHUNK = 25
-"""How many mutants one session examines: enough to make up for its start, few enough to see how far it is."""
+"""How many mutants are one task: enough to make up for its start, few enough to see how far it is."""
 
 
 @dataclass(frozen=True)
@@ -89,14 +89,15 @@ def check(task: Task) -> list[Finding]:
     """Do a share of the work."""
     if task.part in WHOLE:
         return list(WHOLE[task.part](task.assignment, *task.seeds))
-    found: list[Finding] = []
     assigned = _kept(next(each for each in task.assignment.notebooks if each.name == task.notebook))
     if task.part == "mutants":  # these are to be told from what is right, not from each other
         assigned = _kept(replace(assigned, misconceptions=()))
     beside = {each.path.name: each.source.bare() for each in task.assignment.notebooks if each.name != task.notebook}
     work = {"mutants": _check_mutants, "mistakes": _check_mistakes, "variants": _check_variants}[task.part]
-    errors = Session.hold(assigned, beside, lambda session: found.extend(work(session, task)))
-    return found + [Finding(task.part, task.notebook, "", "the suite", problem) for problem in errors]
+    session = Session(assigned, beside)
+    if session.errors:
+        return [Finding(task.part, task.notebook, "", "the suite", problem) for problem in session.errors]
+    return list(work(session, task))
 
 
 _KEPT: list[AssignedNotebook] = []

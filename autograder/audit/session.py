@@ -1,25 +1,23 @@
-"""One session of pytest in which many answers to one notebook are examined, one after the other.
+"""Many answers to one notebook, examined one after the other, each in this process.
 
-Starting pytest and reading a suite takes longer than most answers take to be examined. Else all is as in grading: the
-same tests, the same judge, the same words.
+All is as in grading but the box: the same tests, the same judge, the same words.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from autograder.judging.lending import Loan, needed_loan
-from autograder.judging.plugin import QUESTION, SuiteRun
+from autograder.judging.run import SuiteRun
 from autograder.judging.student import Student
 from autograder.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
-
-    import pytest
+    from collections.abc import Collection, Mapping, Sequence
 
     from autograder.course import AssignedNotebook
     from autograder.outcomes import TestResult
@@ -46,35 +44,28 @@ class Verdicts:
         return next((f"{test.name}: {(test.rationale or test.cause).splitlines()[0]}" for test in bad), "")
 
 
-@dataclass
-class Session(SuiteRun):
-    """A suite, ready to examine answers: ``work`` is called with the session, once.
+class Session:
+    """Examines answers to one notebook in this process.
 
-    ``beside`` are the notebooks that lie beside this one.
+    Args:
+        assigned: the notebook.
+        beside: the notebooks that lie beside it.
+
+    Attributes:
+        pairs: the forward and backward functions that were seen to belong together.
     """
 
-    work: Callable[[Session], None] = lambda _: None
-    beside: Mapping[str, bytes] = field(default_factory=dict)
-    _items: list[pytest.Item] = field(default_factory=list)
-    _raised: Exception | None = None
+    def __init__(self, assigned: AssignedNotebook, beside: Mapping[str, bytes]) -> None:
+        self.assigned = assigned
+        self.pairs: set[tuple[str, str]] = set()
+        self._beside = beside
 
-    @classmethod
-    def hold(
-        cls, assigned: AssignedNotebook, beside: Mapping[str, bytes], work: Callable[[Session], None]
-    ) -> list[str]:
-        """Run ``work`` within a session; returns the errors of a suite that cannot be used.
+    @property
+    def errors(self) -> list[str]:
+        """Why the suite cannot be used, if so."""
+        return self.assigned.tests.errors
 
-        Raises:
-            AutograderError: the reference does not work.
-        """
-        nobody: Any = None
-        session = cls(assigned, nobody, 0, work=work, beside=beside)
-        session.run()
-        if session._raised is not None:
-            raise session._raised
-        return session.errors
-
-    def examine(  # noqa: D417 - the others are those of SuiteRun
+    def examine(
         self,
         statements: Sequence[Statement],
         questions: Collection[str],
@@ -87,27 +78,20 @@ class Session(SuiteRun):
 
         Args:
             statements: the answer.
+            questions: their names.
+            seed: of all random numbers.
             hasty: whether to stop at the first test that does not pass.
+            loan: functions of the reference that stand in for its own.
+
+        Raises:
+            AutograderError: the reference does not work.
         """
         notebook = replace(self.assigned.source, statements=tuple(statements))
-        self.seed, self.results, self.errors, self.judged_with = seed, {}, [], {}
-        self.student = Student(notebook, self.assigned.names, beside=self.beside, loan=loan, inside=True)
         np.random.seed(seed % 2**32)  # noqa: NPY002 - what an answer draws itself can be repeated too
-        try:
-            for item in self._items:
-                if item.stash[QUESTION][0] in questions:
-                    item.config.hook.pytest_runtest_protocol(item=item, nextitem=self._other(item))
-                    if self.fatal or (hasty and not self._all_passed()):
-                        break
-            else:
-                self.conclude()
-        finally:
-            self.student.close()
-            self._right.clear()
-            self._charges.clear()
-        if self.fatal is not None:
-            raise self.fatal
-        return Verdicts(self.results, self.errors)
+        with closing(Student(notebook, self.assigned.names, beside=self._beside, loan=loan, inside=True)) as student:
+            run = SuiteRun(self.assigned, student, seed, questions, pairs=self.pairs)
+            run.run(hasty=hasty)
+        return Verdicts(run.results, run.errors)
 
     def examine_built_on(
         self, question: str, statements: Sequence[Statement], dependents: Sequence[str], seed: int
@@ -128,25 +112,3 @@ class Session(SuiteRun):
             if not verdicts.full(name):
                 told[name] = verdicts.told(name)
         return told
-
-    def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """In place of running each test once."""
-        self._items = session.items
-        if self.errors or not self._items:  # a suite that could not be read is empty the next time
-            return True
-        try:
-            self.work(self)
-        except Exception as error:  # noqa: BLE001 - for :meth:`hold` to raise, outside of pytest
-            self._raised = error
-        self.errors = []
-        self.results = {item.stash[QUESTION][0]: [] for item in self._items}
-        return True
-
-    def _all_passed(self) -> bool:
-        return not self.errors and all(
-            test.outcome is Outcome.PASSED for tests in self.results.values() for test in tests
-        )
-
-    def _other(self, item: pytest.Item) -> pytest.Item | None:
-        """Another test of the module, so that pytest tears down the test, and the module not."""
-        return next((other for other in self._items if other is not item), None)

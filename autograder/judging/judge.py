@@ -12,6 +12,7 @@ in common with the right one: then anything with an easy derivative would do, an
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,8 +24,10 @@ from autograder.judging.calling import entry, losses, shown
 from autograder.judging.cases import LayerCase, ModelCase
 from autograder.judging.conduct import Habit, Remark
 from autograder.judging.error_maps import error_map
+from autograder.judging.measuring import Differentiated
 from autograder.judging.verdicts import Difference, Failure, NotJudged
-from coursekit.gradcheck import FLOOR, LIMITS, STEP, compare, directional_derivatives, numeric_gradients
+from autograder.judging.watching import Watched, small_moves
+from coursekit.gradcheck import LIMITS, STEP, compare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,101 +36,16 @@ if TYPE_CHECKING:
     from autograder.judging.calling import Differentiable, Model
     from autograder.judging.cases import Case
     from autograder.judging.misconceptions import KnownMistakes
-    from coursekit.gradcheck import Comparison, Evaluate
+    from coursekit.gradcheck import Comparison
 
 FOLLOW_THROUGH = "follow-through"
-MOVES = 16
-"""Small moves of each input by which a wrong forward pass is compared with the right one."""
-ALIKE = 0.5
-"""How much a wrong forward pass must have in common with the right one for its backward pass to be judged."""
-FIT = 0.1
-"""How far a gradient found right may be from what such moves show: they are one-sided and not measured finely."""
 NEARLY = 1e-3
 """Errors below it may be the numeric gradient's: 8e-6 was seen for a right one, and 8e-8 with a tenth of the step."""
-DIRECTIONS = 3
-"""Random directions for each gradient. Ten times the limit is missed by all three once in 2 million times."""
 
 
 def question(name: str, *, weight: float = 1.0) -> pytest.MarkDecorator:
     """Mark a hidden test as one of the question ``name``; its share of the points is in proportion to ``weight``."""
     return pytest.mark.question(name, weight=weight)
-
-
-@dataclass(frozen=True)
-class Slope:
-    """A function that can be evaluated, where, under which upstream gradients, and by which input."""
-
-    evaluate: Evaluate
-    inputs: Mapping[str, Any]
-    upstream: Sequence[Any]
-    wrt: str
-
-    def agrees(self, gradient: np.ndarray, directions: Sequence[np.ndarray], limit: float) -> bool:
-        """Whether a gradient gives the slopes along ``directions``, up to ``limit`` times its norm."""
-        moves = [{self.wrt: direction} for direction in directions]
-        slopes = directional_derivatives(self.evaluate, self.inputs, self.upstream, moves)
-        # The size is the measured one: the claimed gradient has no say in how exact it must be.
-        size = max(*(abs(slope) for slope in slopes), FLOOR)
-        with np.errstate(all="ignore"):
-            claimed = [float(np.sum(gradient * direction)) for direction in directions]
-            return all(abs(one - other) <= limit * size for one, other in zip(slopes, claimed, strict=True))
-
-    def by_entry(self, step: float = STEP) -> np.ndarray:
-        """The numeric gradient, entry by entry."""
-        return numeric_gradients(self.evaluate, self.inputs, self.upstream, [self.wrt], step=step)[self.wrt]
-
-
-@dataclass(frozen=True)
-class Watched:
-    """How a wrong forward pass has answered the inputs, and then ``MOVES`` small moves of each of ``names``."""
-
-    function: str
-    names: Sequence[str]
-    moves: Sequence[Mapping[str, Any]]
-    outputs: Sequence[np.ndarray]
-    """All outputs of each call as one vector."""
-
-    def must_be_like(self, right: Sequence[np.ndarray]) -> None:
-        """Raise NotJudged unless the outputs respond like the ``right`` ones to moves of each of the names.
-
-        A forward pass that ignores an input, or that has little in common with the right one, is easy to differentiate:
-        its backward pass shows nothing. Alike is measured by the cosine between the responses, of either sign, averaged
-        over the inputs: of a wrong sign or factor it is 1, of a function that was made up it is near 0.
-        """
-        cosines = []
-        with np.errstate(all="ignore"):
-            for name in self.names:
-                mine, wanted = (np.concatenate(self._responses(name, out)) for out in (self.outputs, right))
-                sizes = float(np.linalg.norm(mine)), float(np.linalg.norm(wanted))
-                if sizes[1] > 0 and not sizes[0] > 1e-3 * sizes[1]:
-                    raise NotJudged(f"{self.function} has to work first: it does not respond to {name}.")
-                cosines.append(abs(float(mine @ wanted)) / (sizes[0] * sizes[1]) if sizes[1] else 1.0)
-        if not np.mean(cosines) >= ALIKE:
-            raise NotJudged(
-                f"{self.function} has to work first: it has too little in common with what it should compute."
-            )
-
-    def must_fit(self, name: str, gradient: Any, upstream: Sequence[Any]) -> None:
-        """Raise NotJudged unless a gradient that was found right explains these responses, too.
-
-        Else the function has answered in one way while it was watched, and in another while it was measured.
-        """
-        weights = np.concatenate([np.ravel(each) for each in upstream])
-        seen = np.array([response @ weights for response in self._responses(name, self.outputs)])
-        moves = [move[name] - self.moves[0][name] for move in self.moves[self._places(name)]]
-        told = np.array([np.sum(np.asarray(gradient) * move) for move in moves])
-        noise = 1e-4 * STEP * float(np.linalg.norm(weights)) * float(np.linalg.norm(self.outputs[0]))
-        if not np.linalg.norm(seen - told) <= FIT * np.linalg.norm(seen) + noise:
-            raise NotJudged(
-                f"{self.function} has to work first: what it answers near one point is not what one function gives."
-            )
-
-    def _places(self, name: str) -> slice:
-        index = self.names.index(name)
-        return slice(1 + index * MOVES, 1 + (index + 1) * MOVES)
-
-    def _responses(self, name: str, outputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        return [each - outputs[0] for each in outputs[self._places(name)]]
 
 
 @dataclass
@@ -199,25 +117,37 @@ class Judge:
         case = LayerCase(layer, inputs, upstream, names or layer.gradients)
         self.cases.append(case)
         own, cache = self._own_forward(layer, inputs)
-        evaluate = self._differentiable(layer, own, expected)
+        who = self._differentiable(layer, own, expected)
         yours = layer.run_backward(self.student, upstream, cache)
         case.yours.update(yours)
 
-        def gradient(name: str) -> Callable[[Answers], Any]:
-            return lambda who: layer.run_both(who, inputs, upstream)[name]
+        def gradients(who: Answers) -> dict[str, Any]:
+            found = layer.run_both(who, inputs, upstream)
+            return {name[1:]: found[name] for name in case.gradients}
 
-        twins = self._twins(layer, inputs, own) if self.followed_through else []
-        for name in names or layer.gradients:
+        def differentiated(who: Answers) -> Differentiated:
+            return Differentiated(partial(layer.run_many, who), inputs, upstream)
+
+        mine = {name[1:]: yours[name] for name in case.gradients}
+        twins: list[Reference] = []
+        watched = None
+        if who is not self.reference:
             # Right but for a known mistake in the forward pass is what the reference's backward pass gives after that.
-            if any(compare(name, shown(yours[name]), gradient(name)(twin)).passed for twin in twins):
-                continue
-            # Their forward pass is its twin, as far as numbers tell; see _differentiable.
-            measured: list[Evaluate] = [partial(layer.run_many, twin) for twin in twins] or [evaluate]
-            watched = self._must_respond(layer, inputs) if self.followed_through and not twins else None
-            slopes = [Slope(each, inputs, upstream, name[1:]) for each in measured]
-            self._accept_gradient(name, yours[name], slopes, gradient(name))
-            if watched is not None:
-                watched.must_fit(name[1:], yours[name], upstream)
+            twins = self._twins(layer, inputs, own)
+            known = [gradients(twin) for twin in twins]
+            mine = {name: value for name, value in mine.items() if not any(_equal(value, each[name]) for each in known)}
+            # One that has such a twin is the twin, as far as numbers tell; any other has to be of one piece.
+            watched = None if twins else self._must_respond(layer, inputs)
+        for other in twins[:-1] if mine else ():
+            with suppress(Failure):
+                self._accept_gradients(mine, "d{}", differentiated(other), gradients, derived=False)
+                return
+        if mine:
+            function = differentiated(twins[-1] if twins else who)
+            self._accept_gradients(mine, "d{}", function, gradients, derived=who is self.reference)
+        if watched:
+            for name, value in mine.items():
+                watched.must_fit(name, value, upstream)
 
     def zero_gradients(self, layer: Differentiable, inputs: Mapping[str, Any]) -> None:
         """Pass if an upstream gradient of zeros gives gradients of zeros. Raises Failure or NotJudged."""
@@ -247,30 +177,24 @@ class Judge:
         compared = compare("loss", shown(own), expected)
         if compared.problem is not None:
             raise NotJudged(f"The loss has to be a number first. {compared.problem}")
-        followed = not compared.passed
-        watched = None
-        if followed:
-            self.followed_through = True
-            watched = self._loss_must_respond(model, params, arguments)
+        who = self._as_far_as_numbers_tell(right=compared.passed)
+        watched = self._loss_must_respond(model, params, arguments) if who is not self.reference else None
 
-        def evaluate(batch: list[dict[str, object]]) -> list[Sequence[np.ndarray]]:
-            return [
-                (loss,) for loss, _ in losses(self.student if followed else self.reference, model, batch, arguments)
-            ]
+        def gradients(who: Answers) -> dict[str, Any]:
+            return {name: entry(model, losses(who, model, [params], arguments)[0][1], name)}
 
         case.yours[name] = entry(model, grads, name)
-        self._accept_gradient(
-            f"grads[{name!r}]",
-            case.yours[name],
-            [Slope(evaluate, params, (1.0,), name)],
-            lambda who: entry(model, losses(who, model, [params], arguments)[0][1], name),
+        function = Differentiated(
+            lambda batch: [(loss,) for loss, _ in losses(who, model, batch, arguments)], params, (1.0,)
         )
-        if watched is not None:
+        derived = who is self.reference
+        self._accept_gradients({name: case.yours[name]}, "grads['{}']", function, gradients, derived=derived)
+        if watched:
             watched.must_fit(name, case.yours[name], (1.0,))
 
     def _loss_must_respond(self, model: Model, params: Mapping[str, np.ndarray], arguments: Sequence[Any]) -> Watched:
         """The same as :meth:`_must_respond` for a loss and its parameters."""
-        moves = self._small_moves(params, list(params))
+        moves = small_moves(params, list(params), self.rng)
         yours, right = (
             [np.atleast_1d(np.asarray(loss, dtype=np.float64)) for loss, _ in losses(who, model, moves, arguments)]
             for who in (self.student, self.reference)
@@ -286,18 +210,23 @@ class Judge:
         except Failure as failure:
             raise NotJudged(f"{layer.forward} has to work first. {failure.rationale}") from None
 
-    def _differentiable(self, layer: Differentiable, own: Sequence[Any], expected: Sequence[np.ndarray]) -> Evaluate:
-        """What the numeric gradient differentiates. Raises NotJudged if the student's outputs are malformed."""
+    def _differentiable(self, layer: Differentiable, own: Sequence[Any], expected: Sequence[np.ndarray]) -> Answers:
+        """Whose forward pass is differentiated. Raises NotJudged if the student's outputs are malformed."""
         pairs = zip(layer.outputs, own, expected, strict=True)
         compared = [compare(name, shown(mine), right) for name, mine, right in pairs]
         for comparison in compared:
             if comparison.problem is not None:
                 raise NotJudged(f"{layer.forward} has to work first. {comparison.problem}")
-        right = all(comparison.passed for comparison in compared)
+        return self._as_far_as_numbers_tell(right=all(comparison.passed for comparison in compared))
+
+    def _as_far_as_numbers_tell(self, *, right: bool) -> Answers:
+        """Whose forward pass is differentiated, given whether the student's has the right values.
+
+        If it has, it is the reference, as far as numbers tell. Differentiating that one costs no calls into the box, is
+        exact where theirs rounds to float32, and cannot be led astray near points already seen.
+        """
         self.followed_through = self.followed_through or not right
-        # A forward pass that is right is the reference, as far as numbers tell. Differentiating that one costs no calls
-        # into the box, is exact where theirs rounds to float32, and cannot be led astray near points already seen.
-        return lambda batch: layer.run_many(self.reference if right else self.student, batch)
+        return self.reference if right else self.student
 
     def _twins(self, layer: Differentiable, inputs: Mapping[str, Any], own: Sequence[Any]) -> list[Reference]:
         """The reference with each known mistake in its forward pass that gives the student's outputs.
@@ -314,7 +243,7 @@ class Judge:
     def _must_respond(self, layer: Differentiable, inputs: Mapping[str, Any]) -> Watched:
         """Raise NotJudged unless the student's forward pass, though wrong, responds to its inputs like the right."""
         names = [name[1:] for name in layer.gradients]
-        moves = self._small_moves(inputs, names)
+        moves = small_moves(inputs, names, self.rng)
         yours, right = (
             [np.concatenate([np.ravel(out) for out in outputs]) for outputs in layer.run_many(who, moves)]
             for who in (self.student, self.reference)
@@ -323,44 +252,65 @@ class Judge:
         watched.must_be_like(right)
         return watched
 
-    def _small_moves(self, inputs: Mapping[str, Any], names: Sequence[str]) -> list[dict[str, Any]]:
-        """The inputs, and then for each name ``MOVES`` times the inputs with that one moved a little."""
-        moved = [
-            {**inputs, name: inputs[name] + STEP * self.normal(*inputs[name].shape)}
-            for name in names
-            for _ in range(MOVES)
-        ]
-        return [dict(inputs), *moved]
+    def _accept_gradients(
+        self,
+        yours: Mapping[str, Any],
+        called: str,
+        function: Differentiated,
+        ask: Callable[[Answers], Mapping[str, Any]],
+        *,
+        derived: bool,
+    ) -> None:
+        """Raise Failure unless ``yours`` are the numeric gradients, by input.
 
-    def _accept_gradient(self, name: str, yours: Any, slopes: Sequence[Slope], ask: Callable[[Answers], Any]) -> None:
-        """Raise Failure unless ``yours`` is the numeric gradient by one of ``slopes``.
+        A few random directions tell right gradients at a small part of the cost. Where they find a difference, a tenth
+        of what would fail, every entry is compared, for the verdict and for the message: if it is the reference that is
+        differentiated, with what its backward pass derives, if that fits what was measured; else with what is measured
+        entry by entry.
 
-        A few random directions tell a right gradient at a small part of the cost. Where they find a difference, a
-        tenth of what would fail, every entry is measured, for the verdict and for the message. What is nearly right is
-        measured with a smaller step, too: a loss may curve so much that it is the numeric gradient which is off.
+        Args:
+            yours: the student's.
+            called: how a gradient by "{}" is called in messages.
+            function: what they are to be gradients of.
+            ask: gets them from whoever answers.
+            derived: whether the reference's backward pass gives the gradients of this function.
         """
-        array = slopes[0].inputs[slopes[0].wrt]
-        formed = compare(name, shown(yours), np.zeros_like(array))
-        if formed.problem is None:
-            directions = [self.normal(*array.shape) for _ in range(DIRECTIONS)]
-            if any(slope.agrees(yours, directions, LIMITS["float64"] / 10) for slope in slopes):
-                self._say(formed)
-                return
-        numeric = self._numeric(name, yours, slopes)
-        self._accept(name, yours, numeric, ask, against="numeric")
+        slopes = function.slopes(list(yours), self.rng)
+        formed = [
+            compare(called.format(name), shown(value), np.zeros_like(function.inputs[name]))
+            for name, value in yours.items()
+        ]
+        if all(each.problem is None for each in formed) and slopes.fit(yours, LIMITS["float64"] / 10):
+            for each in formed:
+                self._say(each)
+            return
+        right = ask(self.reference) if derived else {}
+        if derived and slopes.fit(right, NEARLY):
+            expected = right
+        elif len(yours) > 1:  # each by itself, to see which are right
+            for name, value in yours.items():
+                self._accept_gradients({name: value}, called, function, ask, derived=derived)
+            return
+        else:
+            expected = {name: self._numeric(name, value, function) for name, value in yours.items()}
+        for name, value in yours.items():
 
-    @staticmethod
-    def _numeric(name: str, yours: Any, slopes: Sequence[Slope]) -> np.ndarray:
-        """The numeric gradient, entry by entry: of several, one that ``yours`` passes by, if there is one."""
-        for slope in slopes:
-            numeric = slope.by_entry()
-            comparison = compare(name, shown(yours), numeric)
-            if comparison.error is not None and LIMITS["float64"] < comparison.error < NEARLY:
-                finer = slope.by_entry(STEP / 10)
-                if compare(name, shown(yours), finer).passed:
-                    return finer
-            if comparison.passed:
-                break
+            def again(who: Answers, name: str = name) -> Any:
+                return ask(who)[name]
+
+            self._accept(called.format(name), value, expected[name], again, against="numeric")
+
+    def _numeric(self, name: str, yours: Any, function: Differentiated) -> np.ndarray:
+        """The numeric gradient by one input, with a smaller step if ``yours`` is nearly right but for that.
+
+        A function may curve so much that it is the numeric gradient which is off.
+        """
+        numeric = function.gradient(name)
+        error = compare(name, shown(yours), numeric).error
+        if error is not None and LIMITS["float64"] < error < NEARLY:
+            finer = function.gradient(name, STEP / 10)
+            if compare(name, shown(yours), finer).passed:
+                return finer
         return numeric
 
     def _say(self, comparison: Comparison) -> None:
@@ -392,3 +342,7 @@ class Judge:
             raise Failure(str(comparison), error_map=where, difference=difference)
         told = f"{comparison}\n  this is what you get when {known.explanation}"
         raise Failure(told, known.hint, known.name, where, difference)
+
+
+def _equal(yours: Any, other: Any) -> bool:
+    return compare("", shown(yours), other).passed

@@ -14,7 +14,7 @@ from autograder.judging.answers import Answers
 from autograder.judging.bounds import Bounds
 from autograder.judging.lending import Loan
 from autograder.judging.verdicts import CallFailed
-from autograder.sandbox import POLICY, Box, OpenBox, Raised, Trouble
+from autograder.sandbox import POLICY, Box, OpenBox, Raised, Trouble, Way
 from coursekit.notebook import Problem, defines, names_used_by, old_habits, slice_for
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Student(Answers):
         self.problems: list[Problem] = []
         self._notebook = notebook
         self._policy = policy
-        self._new_box = partial(OpenBox, policy) if inside else partial(Box, policy, isolated=isolated)
+        self._new_box = partial(OpenBox, policy) if inside else partial(Box, policy, None if isolated else Way.OPEN)
         self._bounds = None if inside else Bounds(policy.call_seconds, policy.memory)
         self._beside = dict(beside or {})
         self._statements = slice_for(notebook.statements, names)

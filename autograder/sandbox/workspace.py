@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from autograder.sandbox.box import Overran, Step, only_handles, raised
 from autograder.sandbox.policy import POLICY, Policy
-from autograder.sandbox.worker import Budget, Decoder, Encoder, Notebook, explain
+from autograder.sandbox.worker import Budget, Encoder, Handle, Notebook, explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from autograder.sandbox.box import Lender, Raised
-    from autograder.sandbox.worker import Handle
     from coursekit.notebook import Statement
 
 
@@ -50,11 +49,9 @@ class Workspace:
 
     def do(self, step: Step) -> Any:
         """Do one step and return its result, with a handle for each thing that stays here."""
-        encoder = Encoder(self._budget(), self._notebook.keep, by_value=1)
         target, args, kwargs = self._found((step.target, step.args, step.kwargs or {}))
-        with contextlib.redirect_stdout(_Nowhere()), contextlib.redirect_stderr(_Nowhere()):
-            tree = self._notebook.perform(encoder, step.do, target, step.name, args, kwargs)
-        return self._copied(encoder, tree)
+        with contextlib.redirect_stdout(_Nowhere()) as nowhere, contextlib.redirect_stderr(nowhere):
+            return self._notebook.perform(self._leaving(by_value=1), step.do, target, step.name, args, kwargs)
 
     @property
     def changes(self) -> list[str]:
@@ -78,22 +75,52 @@ class Workspace:
 
     def _asked(self, do: str, target: Any, name: str, args: Any, kwargs: Any) -> Any:
         """What a stand-in gets: of copies, as in the box."""
-        encoder = Encoder(self._budget(), self._notebook.keep, by_value=self.policy.depth)
-        target, args, kwargs = self._copied(encoder, encoder.encode((target, args, kwargs)))
+        target, args, kwargs = self._leaving(by_value=self.policy.depth).encode((target, args, kwargs))
         return self._found(self._lender(Step(do, name, target, args, kwargs)))
 
     def _found(self, value: Any) -> Any:
         """A copy of ``value`` as the code gets it, so that nothing it does reaches the test's own arrays."""
-        encoder = Encoder(self._budget(), only_handles, by_value=self.policy.depth)
-        tree = encoder.encode(value)
-        return Decoder(bytes(encoder.body), self._budget(), self._notebook.find).decode(tree)
+        return Copier(self._budget(), only_handles, self.policy.depth, self._notebook.find).encode(value)
 
-    def _copied(self, encoder: Encoder, tree: Any) -> Any:
-        """What was encoded, with handles as they are."""
-        return Decoder(bytes(encoder.body), self._budget(), lambda handle: handle).decode(tree)
+    def _leaving(self, by_value: int) -> Copier:
+        """What copies for others, with handles for what stays here."""
+        return Copier(self._budget(), self._notebook.keep, by_value, lambda handle: handle)
 
     def _budget(self) -> Budget:
         return Budget(self.policy.values, self.policy.frame, self.policy.depth)
+
+
+class Copier(Encoder):
+    """Gives a copy of a value in place of the message that the other end would make the same copy of.
+
+    ``find`` turns a handle into what stands for it there.
+    """
+
+    def __init__(
+        self, budget: Budget, keep: Callable[[Any], Handle], by_value: int, find: Callable[[Handle], Any]
+    ) -> None:
+        super().__init__(budget, keep, by_value)
+        self._find = find
+
+    def encode(self, value: Any, level: int = 0) -> Any:
+        """The copy. Raises WireError when the budget is spent."""
+        if level >= self._by_value or not isinstance(value, (tuple, list, dict)):
+            return super().encode(value, level)
+        self._budget.spend(8, level)
+        if isinstance(value, dict):
+            return {self.encode(key, level + 1): self.encode(item, level + 1) for key, item in dict.items(value)}
+        items = [self.encode(item, level + 1) for item in value]
+        return tuple(items) if isinstance(value, tuple) else items
+
+    def handle(self, value: Any) -> Any:
+        """What stands at the other end for what does not travel itself."""
+        number, description, *methods = super().handle(value)["h"]
+        return self._find(Handle(number, description, tuple(methods)))
+
+    def _array(self, value: Any, plain: Any, level: int) -> Any:  # noqa: ARG002
+        self._budget.spend(plain.nbytes, level)
+        copy = plain.astype(plain.dtype.newbyteorder("="), order="C")
+        return copy if copy.shape else copy[()]
 
 
 class OpenBox(Workspace):

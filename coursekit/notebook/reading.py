@@ -112,6 +112,11 @@ class Notebook:
         """
         return next((cell for cell in reversed(self.cells) if _line_with(name, cell)), None)
 
+    def place_of(self, name: str) -> tuple[int, int] | None:
+        """The cell and its line that define ``name``, both from 1; of what :meth:`cell_with` finds."""
+        cell = self.cell_with(name)
+        return (cell.number, _line_with(name, cell)) if cell else None
+
     def problem_with(self, name: str) -> Problem | None:
         """Why ``name`` may be missing: the first problem from the line on that defines it, or else in its cell."""
         cell = self.cell_with(name)

@@ -13,7 +13,7 @@ from autograder import course, grading
 from autograder.course import HOME
 from autograder.errors import BrokenBox, SandboxUnavailable
 from autograder.grading import Submission, grade
-from autograder.judging.plugin import SuiteRun
+from autograder.judging.run import SuiteRun
 from autograder.judging.student import Student
 
 SUBMISSION = Submission("ada", {"rnn_captioning.ipynb": (HOME / "source/captioning/rnn_captioning.ipynb").read_bytes()})
@@ -65,7 +65,7 @@ def test_nothing_that_lies_above_a_suite_takes_part(tmp_path, monkeypatch):
     (tmp_path / "__init__.py").write_text("raise RuntimeError('not of the suite')")
     rnn = next(each for each in course.load_assignment("captioning").notebooks if each.name == "rnn_captioning")
     with closing(Student(rnn.source, rnn.names, inside=True)) as student:
-        run = SuiteRun(rnn, student, seed=1, only="rnn_step_forward")
+        run = SuiteRun(rnn, student, seed=1, only=["rnn_step_forward"])
         run.run()
     assert run.errors == []
     assert run.earned("rnn_step_forward") == 1
