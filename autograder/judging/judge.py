@@ -36,12 +36,9 @@ if TYPE_CHECKING:
     from coursekit.gradcheck import Comparison
 
 FOLLOW_THROUGH = "follow-through"
-POINTS, MOVES = 3, 5
-"""At how many points, and there by how many small moves of each input, a wrong forward pass is compared with the right.
-
-At one point alone, and with half in common asked for, one in seven questions whose bias had a wrong sign was not judged
-by chance; so, of forty none."""
-ALIKE = 0.4
+MOVES = 16
+"""Small moves of each input by which a wrong forward pass is compared with the right one."""
+ALIKE = 0.5
 """How much a wrong forward pass must have in common with the right one for its backward pass to be judged."""
 NEARLY = 1e-3
 """Errors below it may be the numeric gradient's: 8e-6 was seen for a right one, and 8e-8 with a tenth of the step."""
@@ -239,22 +236,13 @@ class Judge:
         _compare_responses(layer.forward, names, yours, right)
 
     def _small_moves(self, inputs: Mapping[str, Any], names: Sequence[str]) -> list[dict[str, Any]]:
-        """``POINTS`` times inputs, and then for each name ``MOVES`` times these with that one moved a little.
-
-        The first are the given ones; in the others, the entries have other places.
-        """
-        moved = []
-        for number in range(POINTS):
-            point = dict(inputs)
-            if number:
-                point |= {name: self.rng.permuted(inputs[name].ravel()).reshape(inputs[name].shape) for name in names}
-            moved.append(point)
-            moved += [
-                {**point, name: point[name] + STEP * self.normal(*point[name].shape)}
-                for name in names
-                for _ in range(MOVES)
-            ]
-        return moved
+        """The inputs, and then for each name ``MOVES`` times the inputs with that one moved a little."""
+        moved = [
+            {**inputs, name: inputs[name] + STEP * self.normal(*inputs[name].shape)}
+            for name in names
+            for _ in range(MOVES)
+        ]
+        return [dict(inputs), *moved]
 
     def _accept_gradients(
         self,
@@ -364,12 +352,11 @@ def _compare_responses(
     cosines = []
     with np.errstate(all="ignore"):
         for index, name in enumerate(names):
-            for point in range(0, len(yours), 1 + MOVES * len(names)):
-                moves = range(point + 1 + index * MOVES, point + 1 + (index + 1) * MOVES)
-                mine, wanted = (np.concatenate([out[i] - out[point] for i in moves]) for out in (yours, right))
-                sizes = float(np.linalg.norm(mine)), float(np.linalg.norm(wanted))
-                if sizes[1] > 0 and not sizes[0] > 1e-3 * sizes[1]:
-                    raise NotJudged(f"{function} has to work first: it does not respond to {name}.")
-                cosines.append(abs(float(mine @ wanted)) / (sizes[0] * sizes[1]) if sizes[1] else 1.0)
+            moves = range(1 + index * MOVES, 1 + (index + 1) * MOVES)
+            mine, wanted = (np.concatenate([out[i] - out[0] for i in moves]) for out in (yours, right))
+            sizes = float(np.linalg.norm(mine)), float(np.linalg.norm(wanted))
+            if sizes[1] > 0 and not sizes[0] > 1e-3 * sizes[1]:
+                raise NotJudged(f"{function} has to work first: it does not respond to {name}.")
+            cosines.append(abs(float(mine @ wanted)) / (sizes[0] * sizes[1]) if sizes[1] else 1.0)
     if not np.mean(cosines) >= ALIKE:
         raise NotJudged(f"{function} has to work first: it has too little in common with what it should compute.")
