@@ -24,10 +24,11 @@ from classroom import ASSIGNMENT, Classroom
 from autograder import grading
 from autograder.course import load_assignment
 from autograder.gradebook.writing import CourseGradebook
-from autograder.judging import plugin, student
+from autograder.judging import run, student
 from autograder.judging.answers import Reference
 from autograder.judging.judge import Judge
 from autograder.judging.misconceptions import KnownMistakes
+from autograder.judging.plugin import Suite
 from autograder.results import Fingerprints, Kept, Results
 from autograder.sandbox import Box, Way, forkserver
 from autograder.submissions import find_submissions
@@ -50,11 +51,11 @@ PARTS: tuple[tuple[str, Any, str], ...] = (
     (OF_REFERENCE, Reference, "perform"),
     ("recognise known mistakes", KnownMistakes, "recognise"),
     ("recognise known mistakes", KnownMistakes, "twins"),
-    ("look for the smallest case", plugin, "smallest_case"),
+    ("look for the smallest case", run, "smallest_case"),
     ("judging", Judge, "forward"),
     ("judging", Judge, "gradients"),
     ("judging", Judge, "zero_gradients"),
-    ("pytest, and reading the suite", pytest, "main"),
+    ("pytest", Suite, "ask"),
     ("nbgrader's gradebook: the notebook to show", CourseGradebook, "_put_in_place"),
     ("nbgrader's gradebook: the database", CourseGradebook, "_save"),
     ("nbgrader's gradebook: the rest", CourseGradebook, "write"),

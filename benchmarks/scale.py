@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import tables
 from classroom import run, tool
@@ -25,7 +26,7 @@ HARMLESS = ("correct", "broken")
 
 
 def measured(command: list[str], course: Path) -> tuple[float, int, int]:
-    """The seconds that a command takes, and the most bytes of memory that its process had, and one of those below it."""
+    """The seconds that a command takes, and the most memory, in bytes, that its process had, and one below it."""
     started = time.perf_counter()
     with (course / "told.txt").open("w", encoding="utf-8") as told:
         process = subprocess.Popen(command, cwd=course, stdout=told, stderr=subprocess.STDOUT)  # noqa: S603 - our own
@@ -75,7 +76,7 @@ def graded(name: str, course: Path, jobs: int) -> tuple[float, int, int]:
     found = measured(command, course)
     kinds = json.loads((course / "class.json").read_text(encoding="utf-8"))
     report = json.loads((course / "report.json").read_text(encoding="utf-8"))
-    full = {each["student"] for each in report["submissions"] if each["score"] >= each["max_score"]}
+    full = {each["student"] for each in report["submissions"] if all(map(earned, questions_of(each)))}
     wrong = [
         f"{student} ({kind})"
         for student, kind in kinds.items()
@@ -84,6 +85,16 @@ def graded(name: str, course: Path, jobs: int) -> tuple[float, int, int]:
     if wrong or len(report["submissions"]) != len(kinds):
         raise SystemExit(f"{len(report['submissions'])} of {len(kinds)} graded; not as it should be: {wrong}")
     return found
+
+
+def questions_of(submission: dict[str, Any]) -> list[dict[str, Any]]:
+    """All questions of a submission, as the report has them."""
+    return [question for notebook in submission["notebooks"] for question in notebook["questions"]]
+
+
+def earned(question: dict[str, Any]) -> bool:
+    """Whether a question got all its points."""
+    return bool(question["points"] == question["max_points"])
 
 
 def main() -> None:

@@ -53,4 +53,4 @@ def test_its_checks_make_about_as_many_calls_as_the_hidden_suite(checks, calls, 
     defined = notebook.reference._workspace._notebook.module.__dict__
     for question, pair in checks.PAIRS.items():
         getattr(checks, question)(*(counting(calls, "checks", defined[name]) for name in pair))
-    assert calls["checks"] == pytest.approx(calls["suite"], rel=0.05)
+    assert calls["checks"] == pytest.approx(calls["suite"], rel=0.1)
