@@ -42,7 +42,9 @@ class Attack:
     points: dict[str, float] = field(default_factory=dict)
     """What each question earns, if not 0."""
     told: str = "is wrong: relative error"
-    """Words that the report has to have, for they show that the attack took place."""
+    """A pattern that the report has to match, for that shows that the attack took place."""
+    ends: str = ""
+    """In place of these, for an attack on the box: a pattern of what it returns, or of what is said of its end."""
 
     @property
     def id(self) -> str:
@@ -100,11 +102,12 @@ class Class:
         suite = self.kit / "autograder" / "suites" / "gate"
         suite.mkdir()
         (suite / "test_gate.py").write_text(_text("course/suite.py").replace("SECRET", SECRETS["suite"]))
+        shutil.copy(HERE / "course" / "misconceptions.py", suite / "misconceptions_gate.py")
         source = self.kit / "source" / "gate" / "gate.ipynb"
         source.parent.mkdir(parents=True)
         source.write_text(notebook(*self._source()))
         self.victims, self.attacks = {}, {}
-        self.secrets, self.seed = SECRETS, SEED
+        self.secrets = SECRETS
 
     def _source(self):
         for name, text in tomllib.loads(_text("course/gate.toml"))["cell"].items():
@@ -141,6 +144,12 @@ class Class:
                 for mark, path in places.items():
                     source = source.replace(mark, path)
                 self.hand_in(f"{number:03}-attack", cells["imports"], cells["wrong"], source)
+
+        submitted = self.kit / "submitted"
+        (submitted / "empty" / "gate").mkdir(parents=True)
+        (submitted / "linked").mkdir()
+        (submitted / "linked" / "gate").symlink_to(submitted / min(self.victims) / "gate")
+        (submitted / min(self.victims) / "gate" / "private.txt").write_text("mine")
 
     def run(self, *arguments, timeout=300):
         """Run a command of the kit's in the course, and see that no process outlives it."""
@@ -181,8 +190,18 @@ class Class:
         self.left_in_scratch = sorted(path.name for path in self.scratch.iterdir())
         pages = self.run("report", "gate")
         assert pages.returncode == 0, pages.stdout + pages.stderr
-        report = json.loads((self.kit / "out.json").read_text())
-        self.results = {each["student"]: each for each in report["submissions"]}
+        self.results = self._told("out.json")
+
+    def grade_alone(self):
+        """The victims, graded where nobody attacks."""
+        for student in self.victims:
+            shutil.copytree(self.kit / "submitted" / student, self.kit / "alone" / student)
+        done = self.run("grade", "gate", "alone", "--json", "alone.json", "--seed", str(SEED), "--jobs", "1")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return self._told("alone.json")
+
+    def _told(self, report):
+        return {each["student"]: each for each in json.loads((self.kit / report).read_text())["submissions"]}
 
     def result(self, attack):
         return self.results[self.attacks[attack.id]]
@@ -205,6 +224,12 @@ def the_class(tmp_path_factory):
 
 
 # ------------------------------------------------------------------------------------------------------ the box
+
+
+@pytest.fixture
+def attacks():
+    """Every attack."""
+    return listed(*NOTEBOOK_FAMILIES, "box")
 
 
 @pytest.fixture

@@ -1,14 +1,10 @@
 """Notebooks that attack: each earns what its answers are worth, reads nothing, and hurts nobody."""
 
-import dataclasses
 import json
 import re
 from pathlib import Path
 
 import pytest
-
-from autograder.course import load_assignment
-from autograder.grading import Submission, grade
 
 
 @pytest.mark.families("forging", "shadowing", "ending", "reading", "writing", "exhausting", "outliving", "tricking")
@@ -27,12 +23,9 @@ def test_an_attack_gains_nothing_and_reads_nothing(attack, the_class):
 
 
 def test_victims_before_beside_and_behind_are_graded_as_if_they_were_alone(the_class):
-    assignment = load_assignment("gate", the_class.kit, the_class.kit / "autograder" / "suites")
-    assert len(the_class.victims) == 9
-    for student in the_class.victims:
-        [path] = (the_class.kit / "submitted" / student / "gate").iterdir()
-        alone = grade(assignment, Submission(student, {path.name: path.read_bytes()}), seed=the_class.seed)
-        expected = json.loads(json.dumps(dataclasses.asdict(alone)))
+    alone = the_class.grade_alone()
+    assert len(alone) == 9
+    for student, expected in alone.items():
         assert {**the_class.results[student], "seconds": 0} == {**expected, "seconds": 0}
     scores = [the_class.results[student]["score"] for student in the_class.victims]
     assert scores == [10, 6, 7] * 3
