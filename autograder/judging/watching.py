@@ -24,6 +24,8 @@ At one point alone, and with half in common asked for, one in seven questions wh
 by chance; so, of forty none."""
 ALIKE = 0.4
 """How much a wrong forward pass must have in common with the right one for its backward pass to be judged."""
+ALIKE_AT_EACH = 0.15
+"""How much at each of these points: by chance it may be little at one of them, but nothing is not by chance."""
 FIT = 0.1
 """How far a gradient found right may be from what small moves show, which are one-sided and not measured finely."""
 
@@ -63,18 +65,17 @@ class Watched:
         its backward pass shows nothing. Alike is measured by the cosine between the responses, of either sign, averaged
         over the inputs and the points: of a wrong sign or factor it is 1, of a function that was made up it is near 0.
         """
-        cosines = []
+        alike = np.ones((POINTS, len(self.names)))
         with np.errstate(all="ignore"):
-            for point in range(POINTS):
-                for name in self.names:
-                    mine, wanted = (
-                        np.concatenate(self._responses(name, outputs, point)) for outputs in (self.outputs, right)
-                    )
-                    sizes = float(np.linalg.norm(mine)), float(np.linalg.norm(wanted))
-                    if sizes[1] > 0 and not sizes[0] > 1e-3 * sizes[1]:
+            for point, place in np.ndindex(alike.shape):
+                name = self.names[place]
+                mine, wanted = (np.concatenate(self._responses(name, out, point)) for out in (self.outputs, right))
+                sizes = float(np.linalg.norm(mine)), float(np.linalg.norm(wanted))
+                if sizes[1] > 0:
+                    if not sizes[0] > 1e-3 * sizes[1]:
                         raise NotJudged(f"{self.function} has to work first: it does not respond to {name}.")
-                    cosines.append(abs(float(mine @ wanted)) / (sizes[0] * sizes[1]) if sizes[1] else 1.0)
-        if not np.mean(cosines) >= ALIKE:
+                    alike[point, place] = abs(float(mine @ wanted)) / (sizes[0] * sizes[1])
+        if not (alike.mean() >= ALIKE and alike.mean(axis=1).min() >= ALIKE_AT_EACH):
             raise NotJudged(
                 f"{self.function} has to work first: it has too little in common with what it should compute."
             )
