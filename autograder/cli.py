@@ -14,6 +14,9 @@ from rich.console import Console
 from rich.text import Text
 
 import coursekit
+from autograder.commands.ci import ci
+from autograder.commands.collecting import collect
+from autograder.commands.gradescope import gradescope
 from autograder.errors import AutograderError
 from autograder.files import in_reports, must_be_writable, write_whole
 
@@ -255,3 +258,8 @@ def doctor() -> None:
     show_findings(findings, Console())
     if not all(finding.works for finding in findings):
         sys.exit(1)
+
+
+main.add_command(ci)
+main.add_command(collect)
+main.add_command(gradescope)

@@ -142,6 +142,19 @@ def assignment_names(course: Path) -> list[str]:
     return sorted(folder.name for folder in (course / "source").glob("*") if any(folder.glob("*.ipynb")))
 
 
+def source_notebooks(name: str, course: Path) -> list[Path]:
+    """The source notebooks of an assignment, in order of their names.
+
+    Raises:
+        UsageError: there is no such assignment.
+    """
+    known = assignment_names(course)
+    if name not in known:
+        listed = ", ".join(known) or "none at all"
+        raise UsageError(f"There is no assignment {name!r} in {course / 'source'}.", f"There is: {listed}.")
+    return sorted((course / "source" / name).glob("*.ipynb"))
+
+
 def load_assignment(name: str, course: Path | None = None, suites: Path | None = None) -> Assignment:
     """Read one assignment, its hidden suites from ``suites/NAME``, by default those of the kit.
 
@@ -149,14 +162,9 @@ def load_assignment(name: str, course: Path | None = None, suites: Path | None =
         UsageError: there is no such assignment.
         SuiteError: its notebooks and its suite do not fit together.
     """
-    course = course or course_folder()
-    known = assignment_names(course)
-    if name not in known:
-        listed = ", ".join(known) or "none at all"
-        raise UsageError(f"There is no assignment {name!r} in {course / 'source'}.", f"There is: {listed}.")
-    folder = course / "source" / name
-    notebooks = [_assigned(path, (suites or SUITES) / name) for path in sorted(folder.glob("*.ipynb"))]
-    return Assignment(name, folder, tuple(sorted(notebooks, key=lambda notebook: notebook.extra_credit)))
+    paths = source_notebooks(name, course or course_folder())
+    notebooks = [_assigned(path, (suites or SUITES) / name) for path in paths]
+    return Assignment(name, paths[0].parent, tuple(sorted(notebooks, key=lambda notebook: notebook.extra_credit)))
 
 
 def _assigned(path: Path, suites: Path) -> AssignedNotebook:

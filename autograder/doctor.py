@@ -12,7 +12,7 @@ from rich.text import Text
 
 from autograder.course import assignment_names, course_folder
 from autograder.errors import AutograderError
-from autograder.sandbox import Box, Raised, Trouble
+from autograder.sandbox import Box, Raised, Trouble, Way, strongest
 from coursekit.notebook import Statement
 
 if TYPE_CHECKING:
@@ -24,9 +24,14 @@ INSTALL_PACKAGES = "pip install -r requirements.txt"
 FORBIDDEN = {
     "no network": ("import socket; socket.create_connection(('127.0.0.1', 9), timeout=1)", "PermissionError"),
     "no new processes": ("import os; os.fork()", "PermissionError"),
-    "no files of this machine": (f"open({__file__!r})", "FileNotFoundError"),
-    "nothing can be written": ("open('/python/x', 'w')", "OSError"),
+    "no files of this machine": (f"open({__file__!r})", "OSError"),
+    "nothing can be written": ("import os; open(os.__file__, 'w')", "OSError"),
     "memory is limited": ("bytearray(1 << 36)", "MemoryError"),
+}
+
+LEVELS = {
+    Way.NAMESPACES: "the strongest way: bubblewrap makes namespaces, each box is sealed in its own",
+    Way.LANDLOCK: "the second way: namespaces are forbidden here, so Landlock seals each box (docs/security.md)",
 }
 
 
@@ -45,7 +50,7 @@ def examine() -> list[Finding]:
     findings = [_python(), *_packages(), _course()]
     try:
         with Box() as box:
-            findings.append(Finding("sandbox", works=True, told="bubblewrap starts, numpy loads in it"))
+            findings.append(Finding("sandbox", works=True, told=LEVELS[strongest()]))
             findings += [_stopped(box, name, source, by) for name, (source, by) in FORBIDDEN.items()]
     except AutograderError as error:
         findings.append(Finding("sandbox", works=False, told=error.message, fix=error.fix))

@@ -3,6 +3,7 @@
     AutograderError                the work could not be done        exit code 1
     ├── UsageError                 the request makes no sense        exit code 2
     ├── SandboxUnavailable         this machine cannot isolate hostile code
+    │   └── NamespacesForbidden    not in the strongest way
     ├── BrokenBox                  a sandbox misbehaved before any student code ran in it
     ├── SuiteError                 a hidden suite and its assignment do not fit together
     └── ReleaseError               a release could not be made, or would give something away
@@ -36,6 +37,10 @@ class UsageError(AutograderError):
 
 class SandboxUnavailable(AutograderError):
     """This machine cannot isolate hostile code; ``fix`` is the command that mends it."""
+
+
+class NamespacesForbidden(SandboxUnavailable):
+    """bubblewrap is there, and may not make namespaces."""
 
 
 class BrokenBox(AutograderError):

@@ -141,4 +141,4 @@ def belongs_to(course: Path, assignment: str, submission: Submission) -> bool:
     """Whether a submission lies where the course collects them, in ``submitted/STUDENT/ASSIGNMENT``."""
     if submission.folder is None or not submission.folder.is_relative_to(course.resolve()):
         return False
-    return submission.folder == (submitted_folder(course) / submission.student / assignment).resolve()
+    return submission.folder == submitted_folder(course).resolve() / submission.student / assignment

@@ -25,10 +25,13 @@ def find_submissions(assignment: str, paths: Sequence[Path]) -> list[Submission]
     - a student's folder for the assignment, ``submitted/STUDENT/ASSIGNMENT``, or any folder with notebooks in it;
     - a student's folder, ``submitted/STUDENT``; or the tree of all of them, ``submitted``.
 
+    Links below a path are not followed: what they lead to is somebody else's, and nothing has been handed in then.
+
     Raises:
         UsageError: a path is not there, or nothing to grade lies under it.
     """
     found: dict[str, dict[str, Path]] = {}
+    folders: dict[str, Path] = {}
     for path in dict.fromkeys(paths):
         handed_in = _under(assignment, path)
         if not handed_in:
@@ -36,8 +39,9 @@ def find_submissions(assignment: str, paths: Sequence[Path]) -> list[Submission]
                 f"There is nothing to grade for {assignment!r} in {path}.",
                 f"Give a notebook, a folder of notebooks, or a tree of STUDENT/{assignment}/ folders.",
             )
-        for name, notebooks in handed_in:
+        for name, folder, notebooks in handed_in:
             student = clean(name, 80)
+            folders.setdefault(student, folder)
             files = {clean(notebook.name, 255): notebook for notebook in notebooks}
             twice = found.setdefault(student, {}).keys() & files.keys()
             if twice:
@@ -46,31 +50,34 @@ def find_submissions(assignment: str, paths: Sequence[Path]) -> list[Submission]
                     "Grade them one by one, or put each into a folder STUDENT/ASSIGNMENT/.",
                 )
             found[student].update(files)
-    return [Submission(student, _OnDisk(files), _folder(files)) for student, files in found.items()]
+    return [Submission(student, _OnDisk(files), folders[student]) for student, files in found.items()]
 
 
-def _folder(files: Mapping[str, Path]) -> Path | None:
-    return next((path.resolve().parent for path in files.values()), None)
-
-
-def _under(assignment: str, path: Path) -> list[tuple[str, list[Path]]]:
-    """Students and their notebooks."""
+def _under(assignment: str, path: Path) -> list[tuple[str, Path, list[Path]]]:
+    """Students, their folders and their notebooks."""
     try:
         if not path.exists():
             raise UsageError(f"There is no file or folder {path}.")
         if path.is_file():
-            return [(_student_of(assignment, path.absolute()), [path])]
+            return [(_student_of(assignment, path.absolute()), path.resolve().parent, [path])]
         if not path.is_dir():
             raise UsageError(f"{path} is neither a notebook nor a folder.")
         if _notebooks(path):
             folder = path.resolve()
-            return [(folder.parent.name if folder.name == assignment else folder.name, _notebooks(path))]
+            return [(folder.parent.name if folder.name == assignment else folder.name, folder, _notebooks(path))]
+        path = path.resolve()
         if (path / assignment).is_dir():
-            return [(path.resolve().name, _notebooks(path / assignment))]
+            return [_of_student(path, assignment)]
         students = sorted(folder for folder in path.iterdir() if (folder / assignment).is_dir())
-        return [(folder.name, _notebooks(folder / assignment)) for folder in students]
+        return [_of_student(folder, assignment) for folder in students]
     except OSError as error:
         raise UsageError(f"{str(path)[:80]} cannot be read: {error.strerror or error}.") from error
+
+
+def _of_student(student: Path, assignment: str) -> tuple[str, Path, list[Path]]:
+    folder = student / assignment
+    linked = student.is_symlink() or folder.is_symlink()
+    return student.name, folder, [] if linked else _notebooks(folder)
 
 
 def _notebooks(folder: Path) -> list[Path]:
@@ -89,7 +96,7 @@ class _OnDisk(Mapping[str, bytes]):
         self._paths = paths
 
     def __getitem__(self, name: str) -> bytes:
-        return _read(self._paths[name])
+        return read_file(self._paths[name])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._paths)
@@ -101,8 +108,14 @@ class _OnDisk(Mapping[str, bytes]):
         return dict, (dict(self),)
 
 
-def _read(path: Path) -> bytes:
-    """The file's bytes, but no more of them than a notebook may have: one byte over, and the reader says so."""
+def read_file(path: Path) -> bytes:
+    """The file's bytes, but no more of them than a notebook may have: one byte over, and the reader says so.
+
+    A link has none: it could lead to a file that is not the student's.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
     try:
         if path.is_symlink():
             return b""

@@ -30,7 +30,7 @@ from autograder.judging.judge import Judge
 from autograder.judging.misconceptions import KnownMistakes
 from autograder.judging.plugin import Suite
 from autograder.results import Fingerprints, Kept, Results
-from autograder.sandbox import Box
+from autograder.sandbox import Box, Way, forkserver
 from autograder.submissions import find_submissions
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ READY = "wait until the box is ready"
 PARTS: tuple[tuple[str, Any, str], ...] = (
     ("read the notebook", grading, "read_notebook"),
     ("slice it", student, "slice_for"),
-    ("start bubblewrap", Box, "_launch"),
+    ("ask for a box", forkserver, "fork"),
     (READY, Box, "_wait_until_ready"),
     ("run the notebook's definitions in the box", Box, "execute"),
     ("wait for the answers of the box", Box, "_receive"),
@@ -172,8 +172,8 @@ def result(found: list[tuple[str | None, Watch]]) -> str:
 def start_of_a_box(rounds: int) -> str:
     """What a box needs to come up, when nothing is done meanwhile."""
 
-    def ready(*, isolated: bool) -> None:
-        with Box(isolated=isolated):
+    def ready(way: Way) -> None:
+        with Box(way=way):
             pass
 
     def plain(code: str) -> None:
@@ -183,8 +183,7 @@ def start_of_a_box(rounds: int) -> str:
     ways: dict[str, Callable[[], None]] = {
         "an interpreter that does nothing": lambda: plain("pass"),
         "an interpreter that imports numpy": lambda: plain(f"import sys; sys.path.append({packages!r}); import numpy"),
-        "the worker as a plain process, ready": lambda: ready(isolated=False),
-        "the worker in bubblewrap, ready": lambda: ready(isolated=True),
+        **{f"a worker, ready and ended again: {way.value}": functools.partial(ready, way) for way in Way},
     }
     seconds: defaultdict[str, list[float]] = defaultdict(list)
     for _ in range(rounds):

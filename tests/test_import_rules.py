@@ -11,15 +11,19 @@ from pathlib import Path
 import pytest
 
 from autograder.course import HOME, assignment_names, load_assignment
+from autograder.sandbox.view import INSIDE
 
 STUDENT_PACKAGES = {"numpy", "h5py", "imageio", "matplotlib", "tqdm", "IPython"}
 # Bottom up: a module imports from its own layer or from one below.
 LAYERS = (
-    ("judging", "gradebook", "releasing"),  # which say what is in them
+    ("commands", "gradescope", "judging", "gradebook", "releasing"),  # which say what is in them
     ("errors", "outcomes", "judging.verdicts", "files", "progress"),
-    ("sandbox", "sandbox.policy", "sandbox.worker", "sandbox.view", "sandbox.bubblewrap"),
+    ("sandbox", "sandbox.policy", "sandbox.worker", "sandbox.sealing", "sandbox.forking"),
+    ("sandbox.filters", "sandbox.view", "sandbox.bubblewrap"),
+    ("sandbox.ways",),
+    ("sandbox.forkserver",),
     ("sandbox.box", "sandbox.workspace"),
-    ("judging.guests",),
+    ("judging.guests", "judging.bounds"),
     ("judging.answers", "judging.lending", "judging.student"),
     (
         "judging.calling",
@@ -59,6 +63,15 @@ LAYERS = (
     ("audit.auditing",),
     ("audit.showing",),
     ("gradebook.sealed", "demo"),
+    ("collecting.archive",),
+    ("collecting.platforms",),
+    ("collecting.layout", "collecting.roster"),
+    ("collecting.collecting",),
+    ("collecting.showing",),
+    ("checkouts",),
+    ("ci", "gradescope.running"),
+    ("gradescope.building",),
+    ("commands.ci", "commands.collecting", "commands.gradescope"),
     ("cli", "__main__"),
 )
 
@@ -108,15 +121,17 @@ def test_importing_a_module_loads_no_more_than_it_needs(module, loaded):
 
 
 def test_the_part_inside_the_sandbox_needs_the_standard_library_and_numpy_alone():
-    path = HOME / "autograder" / "sandbox" / "worker.py"
-    roots = {name.split(".")[0] for name in imports(path, "autograder.sandbox.worker")}
-    assert roots <= sys.stdlib_module_names | {"numpy"}
+    for file in INSIDE:
+        module = f"autograder.sandbox.{file.removesuffix('.py')}"
+        roots = {name.split(".")[0] for name in imports(HOME / "autograder" / "sandbox" / file, module)}
+        assert roots <= sys.stdlib_module_names | {"numpy", "sealing", "worker"}
 
 
 def test_every_module_imports_from_its_own_layer_or_from_one_below():
     layer = {f"autograder.{name}": number for number, names in enumerate(LAYERS) for name in names}
     layer["autograder.sandbox"] = layer["autograder.sandbox.box"]
     layer["autograder.audit"] = layer["autograder.audit.showing"]
+    layer["autograder.collecting"] = layer["autograder.collecting.showing"]
     layer["autograder"] = 0
     for module, path in modules("autograder"):
         for name in imports(path, module):

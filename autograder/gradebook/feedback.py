@@ -43,11 +43,14 @@ def as_text(question: QuestionResult) -> str:
     lines = [f"{question.question}: {_head(question)}"]
     for test in question.tests:
         lines.append(f"{MARKS[test.outcome]} {test.title}")
-        lines += [f"    {line}" for line in _told(test).splitlines()]
-        if test.example:
-            lines += [f"    {line}" for line in (LEAD, "", *test.example.splitlines(), "")]
-        lines += [f"    → {test.hint}"] if test.hint else []
+        lines += [f"    {line}" for line in said_of(test).splitlines()]
     return "\n".join(lines + question.remarks)
+
+
+def said_of(test: TestResult) -> str:
+    """What is wrong, a small case of it, and what to try; nothing if it was passed without a remark."""
+    example = [LEAD, "", *test.example.splitlines(), ""] if test.example else []
+    return "\n".join([*_told(test).splitlines(), *example, *([f"→ {test.hint}"] if test.hint else [])])
 
 
 def as_html(question: QuestionResult) -> str:

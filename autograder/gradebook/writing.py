@@ -198,7 +198,8 @@ class CourseGradebook:
         """When it was handed in, as nbgrader's ``collect`` has written; None if that is not known."""
         assert submission.folder is not None
         try:
-            told = (submission.folder / "timestamp.txt").read_text(encoding="utf-8").strip()
+            path = submission.folder / "timestamp.txt"
+            told = "" if path.is_symlink() else path.read_text(encoding="utf-8").strip()
             return parse_utc(told) if told else None
         except FileNotFoundError:
             return None
@@ -218,8 +219,10 @@ class CourseGradebook:
         with scratch_folder(self._autograded, SCRATCH) as scratch:
             made = scratch / "made"
             made.mkdir()
-            for folder in (submission.folder, self._assignment.folder):
-                self._copy_others(Path(str(folder)), made)
+            handed_in = submission.folder
+            if handed_in and not (handed_in.is_symlink() or handed_in.parent.is_symlink()):
+                self._copy_others(handed_in, made)
+            self._copy_others(self._assignment.folder, made)
             for name, content in notebooks.items():
                 text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
                 (made / f"{name}.ipynb").write_text(text, encoding="utf-8", errors="replace")
@@ -233,7 +236,7 @@ class CourseGradebook:
     def _copy_others(self, source: Path, made: Path) -> None:
         """Copy what is beside the notebooks, as nbgrader does, but nothing that is a link to somewhere else."""
         for found in map(Path, find_all_files(str(source), [*self._directory.ignore, "*.ipynb"])):
-            if not found.is_symlink():
+            if found.is_file() and not found.is_symlink():
                 copy = made / found.relative_to(source)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(found, copy)

@@ -178,8 +178,7 @@ class LayerClass(Differentiable):
         made = getattr(who, self.name)
         layers = who.perform([made.calling(*(inputs[name] for name in self.parameters)) for inputs in batch])
         for layer in layers:
-            if not isinstance(layer, Thing):
-                raise Failure(f"{self.name} is no class: calling it returns {_described(layer)}.")
+            _must_be_instance(self.name, layer)
             if self.earlier is not None:
                 outputs = self._outputs(layer.call("forward", *self.earlier.values()))
                 layer.call("backward", *outputs)
@@ -221,13 +220,22 @@ def _parts(function: str, result: Any, names: Sequence[str]) -> Sequence[Any]:
     return result
 
 
+def instance(who: Answers, name: str, *args: Any, **kwargs: Any) -> Thing:
+    """Make one of a class. Raises Failure if it is none."""
+    return _must_be_instance(name, getattr(who, name)(*args, **kwargs))
+
+
+def _must_be_instance(name: str, made: Any) -> Thing:
+    if not isinstance(made, Thing):
+        raise Failure(f"{name} is no class: calling it returns {_described(made)}.")
+    return made
+
+
 def losses(
     who: Answers, model: Model, batch: Sequence[Mapping[str, object]], arguments: Sequence[Any]
 ) -> list[tuple[Any, Any]]:
     """The loss and the gradients under each of many sets of parameters, asked for as one."""
-    thing = getattr(who, model.name)(**model.options)
-    if not isinstance(thing, Thing):
-        raise Failure(f"{model.name} is no class: calling it returns {_described(thing)}.")
+    thing = instance(who, model.name, **model.options)
     steps = [(thing.setting("params", dict(params)), thing.calling("loss", *arguments)) for params in batch]
     results = who.perform([step for pair in steps for step in pair])[1::2]
     return [tuple(_parts(model.loss, result, ("loss", "grads"))) for result in results]
@@ -235,7 +243,7 @@ def losses(
 
 def counting_loss(who: Answers, model: Model, params: Mapping[str, object], arguments: Sequence[Any]) -> Any:
     """What is done for one loss and its gradients, counted."""
-    thing = getattr(who, model.name)(**model.options)
+    thing = instance(who, model.name, **model.options)
     return who.perform([thing.setting("params", dict(params)), _counting(thing.calling("loss", *arguments))])[1]
 
 

@@ -20,7 +20,7 @@ from autograder.judging.verdicts import CallFailed, Failure
 from coursekit.gradcheck import compare
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from autograder.judging.cases import Case
     from autograder.judging.judge import Judge
@@ -57,6 +57,10 @@ class Remark:
 
 EXACT = 1e-12
 """The largest error of a gradient derived in float64. Right ones were seen up to 1e-14, measured ones from 1e-11."""
+NOISE = 1e-13
+"""How much of such an error may jump when the inputs hardly move: differences jump by what is rounded in them."""
+NEAR = 1e-9
+"""So little do they move."""
 FEW = 8
 """So often may a backward pass call its forward pass, however small its inputs are."""
 
@@ -107,7 +111,33 @@ def _layer(judge: Judge, case: LayerCase) -> Iterator[Remark]:
     exact = yours if rounded else layer.run_both(judge.reference, inputs, case.upstream)
     _, cache = layer.run_forward(judge.student, inputs)
     [counts] = judge.student.perform([layer.counting(judge.student, case.upstream, cache)])
-    yield from _measured(layer.backward, layer.forward, yours, exact, counts)
+    noisy = [] if rounded else _noisy(judge, case, _rough(yours, exact))
+    yield from _measured(layer.backward, layer.forward, yours, exact, counts, noisy)
+
+
+def _noisy(judge: Judge, case: LayerCase, names: Sequence[str]) -> list[str]:
+    """Those of ``names`` whose error is a difference's: it jumps with the inputs, and yet is linear in the upstream.
+
+    A derived gradient rounds alike in both; one that rounds to float32 on its way jumps in both, and an approximation
+    in neither. This is seen from outside, however the differences are made.
+    """
+    if not names:
+        return []
+    layer, here, third = case.layer, case.inputs, [each / 3 for each in case.upstream or ()]
+    near = {name: value * (1 + NEAR) if np.asarray(value).dtype.kind == "f" else value for name, value in here.items()}
+
+    def error(inputs: Mapping[str, Any]) -> dict[str, Any]:
+        yours, exact = (layer.run_both(who, inputs, case.upstream or ()) for who in (judge.student, judge.reference))
+        return {name: yours[name] - exact[name] for name in names}
+
+    one, other = error(here), error(near)
+    whole, part = (layer.run_both(judge.student, here, each) for each in (case.upstream or (), third))
+    found = []
+    for name in names:
+        size, jump = np.linalg.norm(whole[name]), np.linalg.norm(one[name] - other[name])
+        if jump > max(NOISE * size, 100 * np.linalg.norm(whole[name] - 3 * part[name])):
+            found.append(name)
+    return found
 
 
 def _model(judge: Judge, case: ModelCase) -> Iterator[Remark]:
@@ -137,24 +167,38 @@ def _remembers(function: str, what: str) -> Remark:
 
 
 def _measured(
-    function: str, forward: str, yours: Mapping[str, Any], exact: Mapping[str, Any], counts: Any
+    function: str,
+    forward: str,
+    yours: Mapping[str, Any],
+    exact: Mapping[str, Any],
+    counts: Any,
+    noisy: Sequence[str] = (),
 ) -> Iterator[Remark]:
     """Whether gradients are finite differences: by how often things are done for them, and how exact they are."""
     counts = counts if isinstance(counts, dict) else {}
     repeated = {name: number for name, number in counts.items() if isinstance(number, int)}
     calls, busiest = repeated.get(forward, 0), max(repeated.values(), default=0)
     sizes = {name: np.size(value) for name, value in yours.items()}
-    how = f"it calls {forward} {calls} times" if calls > 1 else f"it does something {busiest} times"
-    rough = [
+    rough = [name for name in _rough(yours, exact) if busiest > sizes[name]]
+    if rough or calls > max(*sizes.values(), FEW):
+        how = f"it calls {forward} {calls} times" if calls > 1 else f"it does something {busiest} times"
+        what = f" {rough[0]} is as inexact as differences are, and" if rough else ""
+        told = f"{what} {how} for one answer."
+    elif noisy:
+        told = f" {noisy[0]} is as inexact as differences are, and jumps as they do when its inputs hardly move."
+    else:
+        return
+    sentence = f"{function} measures gradients where they are to be derived:{told}"
+    yield Remark(Habit.MEASURES, sentence, "Write down the derivative; differences are for checking it.")
+
+
+def _rough(yours: Mapping[str, Any], exact: Mapping[str, Any]) -> list[str]:
+    """Those that are right, and not as exact as what is derived in float64."""
+    return [
         name
         for name, value in yours.items()
-        if busiest > sizes[name] and np.asarray(value).dtype == np.float64
-        if _same(value, exact[name]) and not _same(value, exact[name], EXACT)
+        if np.asarray(value).dtype == np.float64 and _same(value, exact[name]) and not _same(value, exact[name], EXACT)
     ]
-    if rough or calls > max(*sizes.values(), FEW):
-        what = f" {rough[0]} is as inexact as differences are, and" if rough else ""
-        sentence = f"{function} measures gradients where they are to be derived:{what} {how} for one answer."
-        yield Remark(Habit.MEASURES, sentence, "Write down the derivative; differences are for checking it.")
 
 
 def _same(one: Any, other: Any, limit: float | None = None) -> bool:

@@ -12,7 +12,9 @@ in common with the right one: then anything with an easy derivative would do, an
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +26,7 @@ from autograder.judging.conduct import Habit, Remark
 from autograder.judging.error_maps import error_map
 from autograder.judging.measuring import Differentiated
 from autograder.judging.verdicts import Difference, Failure, NotJudged
+from autograder.judging.watching import Watched, small_moves
 from coursekit.gradcheck import LIMITS, STEP, compare
 
 if TYPE_CHECKING:
@@ -36,10 +39,6 @@ if TYPE_CHECKING:
     from coursekit.gradcheck import Comparison
 
 FOLLOW_THROUGH = "follow-through"
-MOVES = 16
-"""Small moves of each input by which a wrong forward pass is compared with the right one."""
-ALIKE = 0.5
-"""How much a wrong forward pass must have in common with the right one for its backward pass to be judged."""
 NEARLY = 1e-3
 """Errors below it may be the numeric gradient's: 8e-6 was seen for a right one, and 8e-8 with a tenth of the step."""
 
@@ -126,16 +125,29 @@ class Judge:
             found = layer.run_both(who, inputs, upstream)
             return {name[1:]: found[name] for name in case.gradients}
 
+        def differentiated(who: Answers) -> Differentiated:
+            return Differentiated(partial(layer.run_many, who), inputs, upstream)
+
         mine = {name[1:]: yours[name] for name in case.gradients}
+        twins: list[Reference] = []
+        watched = None
         if who is not self.reference:
             # Right but for a known mistake in the forward pass is what the reference's backward pass gives after that.
-            twins = [gradients(twin) for twin in self._twins(layer, inputs, own)]
-            mine = {name: value for name, value in mine.items() if not any(_equal(value, twin[name]) for twin in twins)}
-            if not twins:
-                self._must_respond(layer, inputs)
+            twins = self._twins(layer, inputs, own)
+            known = [gradients(twin) for twin in twins]
+            mine = {name: value for name, value in mine.items() if not any(_equal(value, each[name]) for each in known)}
+            # One that has such a twin is the twin, as far as numbers tell; any other has to be of one piece.
+            watched = None if twins else self._must_respond(layer, inputs)
+        for other in twins[:-1] if mine else ():
+            with suppress(Failure):
+                self._accept_gradients(mine, "d{}", differentiated(other), gradients, derived=False)
+                return
         if mine:
-            function = Differentiated(lambda batch: layer.run_many(who, batch), inputs, upstream)
+            function = differentiated(twins[-1] if twins else who)
             self._accept_gradients(mine, "d{}", function, gradients, derived=who is self.reference)
+        if watched:
+            for name, value in mine.items():
+                watched.must_fit(name, value, upstream)
 
     def zero_gradients(self, layer: Differentiable, inputs: Mapping[str, Any]) -> None:
         """Pass if an upstream gradient of zeros gives gradients of zeros. Raises Failure or NotJudged."""
@@ -166,8 +178,7 @@ class Judge:
         if compared.problem is not None:
             raise NotJudged(f"The loss has to be a number first. {compared.problem}")
         who = self._as_far_as_numbers_tell(right=compared.passed)
-        if who is not self.reference:
-            self._loss_must_respond(model, params, arguments)
+        watched = self._loss_must_respond(model, params, arguments) if who is not self.reference else None
 
         def gradients(who: Answers) -> dict[str, Any]:
             return {name: entry(model, losses(who, model, [params], arguments)[0][1], name)}
@@ -178,15 +189,19 @@ class Judge:
         )
         derived = who is self.reference
         self._accept_gradients({name: case.yours[name]}, "grads['{}']", function, gradients, derived=derived)
+        if watched:
+            watched.must_fit(name, case.yours[name], (1.0,))
 
-    def _loss_must_respond(self, model: Model, params: Mapping[str, np.ndarray], arguments: Sequence[Any]) -> None:
-        """The same for a loss and its parameters."""
-        moves = self._small_moves(params, list(params))
+    def _loss_must_respond(self, model: Model, params: Mapping[str, np.ndarray], arguments: Sequence[Any]) -> Watched:
+        """The same as :meth:`_must_respond` for a loss and its parameters."""
+        moves = small_moves(params, list(params), self.rng)
         yours, right = (
             [np.atleast_1d(np.asarray(loss, dtype=np.float64)) for loss, _ in losses(who, model, moves, arguments)]
             for who in (self.student, self.reference)
         )
-        _compare_responses(model.loss, list(params), yours, right)
+        watched = Watched(model.loss, list(params), moves, yours)
+        watched.must_be_like(right)
+        return watched
 
     def _own_forward(self, layer: Differentiable, inputs: Mapping[str, Any]) -> tuple[list[Any], Any]:
         """The student's outputs and cache. Raises NotJudged if there are none, since the question is another one."""
@@ -225,24 +240,17 @@ class Judge:
 
         return self.mistakes.twins(layer.forward, np.concatenate([np.ravel(output) for output in own]), all_outputs)
 
-    def _must_respond(self, layer: Differentiable, inputs: Mapping[str, Any]) -> None:
+    def _must_respond(self, layer: Differentiable, inputs: Mapping[str, Any]) -> Watched:
         """Raise NotJudged unless the student's forward pass, though wrong, responds to its inputs like the right."""
         names = [name[1:] for name in layer.gradients]
-        moves = self._small_moves(inputs, names)
+        moves = small_moves(inputs, names, self.rng)
         yours, right = (
             [np.concatenate([np.ravel(out) for out in outputs]) for outputs in layer.run_many(who, moves)]
             for who in (self.student, self.reference)
         )
-        _compare_responses(layer.forward, names, yours, right)
-
-    def _small_moves(self, inputs: Mapping[str, Any], names: Sequence[str]) -> list[dict[str, Any]]:
-        """The inputs, and then for each name ``MOVES`` times the inputs with that one moved a little."""
-        moved = [
-            {**inputs, name: inputs[name] + STEP * self.normal(*inputs[name].shape)}
-            for name in names
-            for _ in range(MOVES)
-        ]
-        return [dict(inputs), *moved]
+        watched = Watched(layer.forward, names, moves, yours)
+        watched.must_be_like(right)
+        return watched
 
     def _accept_gradients(
         self,
@@ -338,25 +346,3 @@ class Judge:
 
 def _equal(yours: Any, other: Any) -> bool:
     return compare("", shown(yours), other).passed
-
-
-def _compare_responses(
-    function: str, names: Sequence[str], yours: Sequence[np.ndarray], right: Sequence[np.ndarray]
-) -> None:
-    """Raise NotJudged unless values respond alike to small moves of each of ``names``.
-
-    A forward pass that ignores an input, or that has little in common with the right one, is easy to differentiate: its
-    backward pass shows nothing. Alike is measured by the cosine between the responses, of either sign, averaged over
-    the inputs: of a wrong sign or factor it is 1, of a function that was made up it is near 0.
-    """
-    cosines = []
-    with np.errstate(all="ignore"):
-        for index, name in enumerate(names):
-            moves = range(1 + index * MOVES, 1 + (index + 1) * MOVES)
-            mine, wanted = (np.concatenate([out[i] - out[0] for i in moves]) for out in (yours, right))
-            sizes = float(np.linalg.norm(mine)), float(np.linalg.norm(wanted))
-            if sizes[1] > 0 and not sizes[0] > 1e-3 * sizes[1]:
-                raise NotJudged(f"{function} has to work first: it does not respond to {name}.")
-            cosines.append(abs(float(mine @ wanted)) / (sizes[0] * sizes[1]) if sizes[1] else 1.0)
-    if not np.mean(cosines) >= ALIKE:
-        raise NotJudged(f"{function} has to work first: it has too little in common with what it should compute.")

@@ -11,9 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from autograder.judging.answers import Answers
+from autograder.judging.bounds import Bounds
 from autograder.judging.lending import Loan
 from autograder.judging.verdicts import CallFailed
-from autograder.sandbox import POLICY, Box, OpenBox, Raised, Trouble
+from autograder.sandbox import POLICY, Box, OpenBox, Raised, Trouble, Way
 from coursekit.notebook import Problem, defines, names_used_by, old_habits, slice_for
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ class Student(Answers):
         self.problems: list[Problem] = []
         self._notebook = notebook
         self._policy = policy
-        self._new_box = partial(OpenBox, policy) if inside else partial(Box, policy, isolated=isolated)
+        self._new_box = partial(OpenBox, policy) if inside else partial(Box, policy, None if isolated else Way.OPEN)
+        self._bounds = None if inside else Bounds(policy.call_seconds, policy.memory)
         self._beside = dict(beside or {})
         self._statements = slice_for(notebook.statements, names)
         # Started now, so that it comes up while the suite is being read.
@@ -84,6 +86,12 @@ class Student(Answers):
                 self._box.forget()
             except Trouble:
                 self.close()
+
+    def _answer(self, step: Step) -> Any:
+        if self._bounds is None:
+            return super()._answer(step)
+        with self._bounds.kept():
+            return super()._answer(step)
 
     def _perform(self, steps: Sequence[Step]) -> list[Any]:
         function = self._label(steps)

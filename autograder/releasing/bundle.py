@@ -1,8 +1,9 @@
 """What students get as one file: the notebooks of an assignment and what they need, and nothing of the instructor's.
 
 A bundle is laid out like the course, so that each path in a notebook is right in both. Of ``coursekit`` it holds the
-modules that the released notebooks import, and those that they import in turn; of the pretrained networks those that
-any of this names; and ``get_datasets.sh`` if a notebook names it.
+modules that the released notebooks import, those that run their checks in a repository of the student's, and those that
+all of these import in turn; of the pretrained networks those that any of this names; and ``get_datasets.sh`` if a
+notebook names it.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from autograder.course import AssignedNotebook, Assignment
 
 PACKAGE = "coursekit"
+CHECKS = (f"{PACKAGE}.ci.__main__", f"{PACKAGE}.ci.child")
+"""Run the visible checks: ``python -m coursekit.ci``."""
 SCRIPT = "get_datasets.sh"
 """Makes the data; it runs the module of that name."""
 _WEIGHTS = re.compile(r"\w+\.weights\.h5")
@@ -51,7 +54,8 @@ def fill_bundle(assignment: Assignment, released: Path, folder: Path) -> None:
             _copy(path, folder / place / inside)
     notebooks = [(folder / place / f"{each.name}.ipynb").read_text(encoding="utf-8") for each in assignment.notebooks]
     script = any(SCRIPT in text for text in notebooks)
-    modules = _modules(assignment, folder / place, [f"{PACKAGE}.{Path(SCRIPT).stem}"] if script else [])
+    started = [*CHECKS, *([f"{PACKAGE}.{Path(SCRIPT).stem}"] if script else [])]
+    modules = _modules(assignment, folder / place, started)
     for path in modules:
         _copy(path, folder / PACKAGE / path.relative_to(_home_of_package()))
     texts = notebooks + [path.read_text(encoding="utf-8") for path in modules]
@@ -62,15 +66,23 @@ def fill_bundle(assignment: Assignment, released: Path, folder: Path) -> None:
     _write_pages(assignment, folder, place, script=script)
 
 
-def zip_folder(folder: Path, file: Path) -> None:
-    """Write a folder to a zip file, in a folder of its name; the same bytes whenever it holds the same files."""
+def zip_folder(folder: Path, file: Path, *, top: str | None = None) -> None:
+    """Write a folder to a zip file; the same bytes whenever it holds the same files. Scripts can be executed.
+
+    Args:
+        folder: what to zip.
+        file: the zip.
+        top: the folder in the zip that all of it lies in, by default one of the same name; "" for none.
+    """
+    above = folder.name if top is None else top
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            entry = zipfile.ZipInfo(f"{folder.name}/{path.relative_to(folder).as_posix()}", _DATE)
+            data = path.read_bytes()
+            entry = zipfile.ZipInfo((Path(above) / path.relative_to(folder)).as_posix(), _DATE)
             entry.create_system = 3  # Unix, which has permissions
-            entry.external_attr = (0o100755 if path.suffix == ".sh" else 0o100644) << 16
+            entry.external_attr = (0o100755 if data.startswith(b"#!") else 0o100644) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, path.read_bytes())
+            archive.writestr(entry, data)
 
 
 def _copy(path: Path, target: Path) -> None:

@@ -7,28 +7,26 @@ request it answers, and is decoded by rules (see :mod:`autograder.sandbox.worker
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 import os
 import secrets
 import select
 import signal
-import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from autograder.errors import AutograderError, BrokenBox
-from autograder.sandbox import bubblewrap, view, worker
+from autograder.errors import BrokenBox
+from autograder.sandbox import forkserver, worker
 from autograder.sandbox.policy import POLICY, Policy
 from autograder.sandbox.worker import Budget, Handle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from autograder.sandbox.ways import Way
     from coursekit.notebook import Statement
 
     Lender = Callable[["Step"], Any]
@@ -82,27 +80,23 @@ class Box:
 
     Args:
         policy: its limits.
-        isolated: False runs the same worker as a plain process, for code one trusts. Nothing is sealed then.
+        way: how it is shut; by default in the strongest way of this machine.
 
     Raises:
         SandboxUnavailable: this machine cannot isolate; the error says what is missing.
         BrokenBox: the worker did not come up.
     """
 
-    def __init__(self, policy: Policy = POLICY, *, isolated: bool = True) -> None:
+    def __init__(self, policy: Policy = POLICY, way: Way | None = None) -> None:
         self.policy = policy
         self.changed: set[str] = set()
         """The arguments that calls of the latest request have changed, by the names that their functions give them."""
         self._closed = False
         self._numbers = itertools.count(secrets.randbits(32))
-        self._scratch = None if isolated else tempfile.TemporaryDirectory()
-        self._process = self._launch(isolated=isolated)
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._sink, self._source = self._process.stdin.fileno(), self._process.stdout.fileno()
+        self._child = forkserver.fork(way)
+        self._sink, self._source = self._child.sink, self._child.source
         os.set_blocking(self._sink, False)
         os.set_blocking(self._source, False)
-        paths = [view.PACKAGES] if isolated else sorted({str(real.parent) for real, _ in view.packages()})
         start = {
             "limits": {
                 "RLIMIT_AS": policy.memory,
@@ -112,7 +106,7 @@ class Box:
                 "RLIMIT_FSIZE": policy.disk,
                 "RLIMIT_CORE": 0,
             },
-            "paths": paths,
+            "disk": policy.disk,
             "recursion": sys.getrecursionlimit(),
             "text": policy.text,
             "values": policy.values,
@@ -123,7 +117,7 @@ class Box:
         try:
             self._starting = self._send(start, b"", time.monotonic() + policy.start_seconds)
         except Trouble as trouble:
-            raise self._did_not_start(trouble) from None
+            raise self._did_not_start(f"it {trouble}") from None
 
     def __enter__(self) -> Self:
         self._wait_until_ready()
@@ -173,16 +167,9 @@ class Box:
 
     def close(self) -> None:
         """End the box and everything in it. Calling it twice is harmless."""
-        self._closed = True
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
-        if self._scratch is not None:
-            self._scratch.cleanup()
+        if not self._closed:
+            self._closed = True
+            self._child.kill()
 
     # ---------------------------------------------------------------------------------------------- frames
 
@@ -231,9 +218,11 @@ class Box:
         if self._starting is not None:
             number, self._starting = self._starting, None
             try:
-                self._receive(number, time.monotonic() + self.policy.start_seconds)
+                reply, _ = self._receive(number, time.monotonic() + self.policy.start_seconds)
             except Trouble as trouble:
-                raise self._did_not_start(trouble) from None
+                raise self._did_not_start(f"it {trouble}") from None
+            if not reply.get("ready"):
+                raise self._did_not_start(f"{reply.get('failed')}")
 
     def _send(self, head: dict[str, Any], body: bytes, deadline: float) -> int:
         number = next(self._numbers)
@@ -314,42 +303,15 @@ class Box:
         return Lied(f"answered {how}")
 
     def _died(self) -> Died:
-        try:
-            code = self._process.wait(timeout=1)
-        except subprocess.TimeoutExpired:  # the pipe is closed, but somebody is still there
-            self._process.kill()
-            code = self._process.wait()
+        code = self._child.ended(1) or 0  # not seen to end: the pipe is closed, but somebody is still there
         number = -code if code < 0 else code - 128
         if number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE):
             return Died("crashed the interpreter (for instance by endless recursion)")
         return Died("ended the interpreter")
 
-    # ----------------------------------------------------------------------------------------------- start
-
-    def _launch(self, *, isolated: bool) -> subprocess.Popen[bytes]:
-        with contextlib.ExitStack() as stack:
-            if isolated:
-                rules = stack.enter_context(bubblewrap.system_call_filter())
-                command, passed = [*bubblewrap.command(self.policy, rules), view.WORKER], [rules]
-            else:
-                command, passed = [sys.executable, "-I", "-S", worker.__file__], []
-            return subprocess.Popen(  # noqa: S603 - our own command line
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-                env=bubblewrap.ENVIRONMENT,
-                cwd="/" if self._scratch is None else self._scratch.name,
-                pass_fds=passed,
-            )
-
-    def _did_not_start(self, trouble: Trouble) -> AutograderError:
-        self._process.kill()
-        assert self._process.stderr is not None
-        said = self._process.stderr.read(4096).decode(errors="replace").strip()
+    def _did_not_start(self, why: str) -> BrokenBox:
         self.close()
-        return bubblewrap.refusal(said) or BrokenBox(f"The sandbox did not start: it {trouble}. {said[-500:]}".strip())
+        return BrokenBox(f"The sandbox did not start: {why}.")
 
 
 def raised(told: Any, limit: int) -> Raised:

@@ -70,7 +70,22 @@ FORBIDDEN_CALLS = (
     "add_key", "request_key", "keyctl", "init_module", "finit_module", "delete_module", "kexec_load",
     "kexec_file_load", "name_to_handle_at", "open_by_handle_at", "personality", "syslog", "acct", "quotactl",
     "swapon", "swapoff", "reboot", "settimeofday", "clock_settime", "adjtimex", "clock_adjtime",
+    # how other processes are run
+    "setpriority", "sched_setscheduler", "sched_setparam", "sched_setattr", "sched_setaffinity", "ioprio_set",
+    "migrate_pages", "move_pages", "process_mrelease",
     # shared memory that outlives its limits
     "shmget", "shmat", "msgget", "semget", "mq_open", "memfd_create",
 )  # fmt: skip
 """System calls that answer "not permitted" in the box; beside the namespaces, not instead of them."""
+
+FORBIDDEN_IN_SIGHT = (
+    "kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo",
+    # Landlock leaves these to the owner of a file
+    "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat", "utime", "utimes", "utimensat",
+    "futimesat", "setxattr", "lsetxattr", "fsetxattr", "setxattrat", "removexattr", "lremovexattr", "fremovexattr",
+    "truncate",
+)  # fmt: skip
+"""Refused too where the processes and files of others are in sight: without namespaces."""
+
+FORBIDDEN_PRCTL = (1, 4, 22)
+"""What a process may not ask of itself: to outlive its parent, to be looked into, another filter of system calls."""

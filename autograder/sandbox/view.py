@@ -17,7 +17,13 @@ import coursekit
 
 PACKAGES = "/packages"
 PYTHON = "/python"
-WORKER = "/worker.py"
+BOX = "/box"
+INSIDE = ("forking.py", "sealing.py", "worker.py")
+"""The files of this folder that run inside; the first is started."""
+DEVICES = ("/dev/null", "/dev/urandom")
+ENVIRONMENT = {"MPLBACKEND": "agg", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+INSTALLED = ("site-packages", "dist-packages")
+"""What lies in the folder of the standard library and is none of it."""
 KIT = "backprop-course"
 
 
@@ -31,17 +37,34 @@ def interpreter() -> tuple[list[str], str]:
     for kind in ("stdlib", "platstdlib"):
         real = Path(sysconfig.get_path(kind, vars={"base": str(base), "platbase": str(base)}))
         arguments += ["--ro-bind", str(real), f"{PYTHON}/{real.parent.name}/{version}"]
-    for hidden in ("site-packages", "dist-packages"):
+    for hidden in INSTALLED:
         if (Path(sysconfig.get_path("stdlib")) / hidden).is_dir():
             arguments += ["--tmpfs", f"{PYTHON}/lib/{version}/{hidden}"]
     shared = sysconfig.get_config_var("INSTSONAME") or ""
     library = Path(sysconfig.get_config_var("LIBDIR") or "/usr/lib") / shared
     if ".so" in shared and library.is_file():
         arguments += ["--ro-bind", str(library), f"{PYTHON}/lib/{shared}"]
-    multiarch = sysconfig.get_config_var("MULTIARCH") or "none"
-    for folder in ("/lib64", f"/lib/{multiarch}", "/usr/lib64", f"/usr/lib/{multiarch}", "/etc/ld.so.cache"):
-        arguments += ["--ro-bind-try", folder, folder]
+    for shared_libraries in libraries():
+        arguments += ["--ro-bind-try", shared_libraries, shared_libraries]
     return arguments, str(executable)
+
+
+def libraries() -> list[str]:
+    """Where the shared libraries of this machine lie, if there is such a folder, and the list of them."""
+    multiarch = sysconfig.get_config_var("MULTIARCH") or "none"
+    return ["/lib64", f"/lib/{multiarch}", "/usr/lib64", f"/usr/lib/{multiarch}", "/etc/ld.so.cache"]
+
+
+def standard_library() -> dict[str, Path]:
+    """Each file or folder of the standard library, by its name: without the packages that are installed into it."""
+    found = {}
+    for kind in ("platstdlib", "stdlib"):
+        for entry in Path(
+            sysconfig.get_path(kind, vars={"base": sys.base_prefix, "platbase": sys.base_prefix})
+        ).iterdir():
+            if entry.name not in ("site-packages", "dist-packages"):
+                found[entry.name] = entry
+    return found
 
 
 @cache
@@ -70,7 +93,9 @@ def packages() -> tuple[tuple[Path, str], ...]:
 def in_box() -> tuple[list[str], str]:
     """The bubblewrap arguments that show all of it, read-only, and the interpreter's path inside."""
     arguments, python = interpreter()
-    arguments = [*arguments, "--ro-bind", str(Path(__file__).with_name("worker.py")), WORKER]
+    arguments = list(arguments)
+    for name in INSIDE:
+        arguments += ["--ro-bind", str(Path(__file__).with_name(name)), f"{BOX}/{name}"]
     for real, top in packages():
         arguments += ["--ro-bind", str(real), f"{PACKAGES}/{top}"]
     return arguments, python

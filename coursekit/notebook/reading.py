@@ -29,6 +29,8 @@ SAVE_AGAIN = "open it in Jupyter and save it again"
 
 MAX_FILE = 64 * 2**20
 """Bytes in a notebook, pictures in its outputs included."""
+MAX_VALUES = 4 * 2**20
+"""Numbers, texts, lists and objects in a notebook. An empty list is two bytes in the file and a hundred in memory."""
 MAX_CELL = 256 * 2**10
 """Characters in one code cell."""
 MAX_CODE = 2**20
@@ -110,6 +112,11 @@ class Notebook:
         """
         return next((cell for cell in reversed(self.cells) if _line_with(name, cell)), None)
 
+    def place_of(self, name: str) -> tuple[int, int] | None:
+        """The cell and its line that define ``name``, both from 1; of what :meth:`cell_with` finds."""
+        cell = self.cell_with(name)
+        return (cell.number, _line_with(name, cell)) if cell else None
+
     def problem_with(self, name: str) -> Problem | None:
         """Why ``name`` may be missing: the first problem from the line on that defines it, or else in its cell."""
         cell = self.cell_with(name)
@@ -189,6 +196,10 @@ def _load(data: bytes, name: str) -> dict[str, Any]:
         raise NotebookUnreadable(
             f"{name} is not a text file, as notebooks are (byte {error.start})", _look_alike(data) or SAVE_AGAIN
         ) from None
+    if sum(map(text.count, ",[{")) > MAX_VALUES:  # those within texts too: nobody has as many of either
+        raise NotebookUnreadable(
+            f"{name} holds more than the {MAX_VALUES:,} values that are read", "clear its outputs and save it again"
+        )
     try:
         content = json.loads(text)
     except json.JSONDecodeError as error:

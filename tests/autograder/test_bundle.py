@@ -45,7 +45,7 @@ def test_a_bundle_holds_the_whole_assignment_and_nothing_of_the_instructor(bundl
 
 def test_of_the_package_a_bundle_holds_what_its_notebooks_import(bundles):
     modules = {path.name for path in (bundles["backprop"] / "coursekit").iterdir()}
-    assert modules == {"__init__.py", "check.py", "errors.py", "gradcheck.py"}
+    assert modules == {"__init__.py", "check.py", "ci", "errors.py", "gradcheck.py", "notebook"}
     assert not (bundles["backprop"] / "datasets").exists()
     assert (bundles["captioning"] / "coursekit" / "scenes" / "reader.py").is_file()
     assert sorted(path.name for path in (bundles["captioning"] / "datasets").iterdir()) == [

@@ -20,7 +20,9 @@ from autograder.errors import AutograderError, UsageError
 from autograder.grading import Submission, grade
 
 RNN = "rnn_captioning.ipynb"
-SUICIDE = "import os, signal; os.kill(os.getppid(), signal.SIGKILL)"
+PARENT = "int(open(f'/proc/{p}/stat').read().rpartition(')')[2].split()[1])"
+SUICIDE = f"import os; p = os.getppid(); p = {PARENT}; p = {PARENT}; os.kill(p, 9)"
+"""Kills the grader: it has started the fork server, which has forked who watches the worker."""
 
 
 @contextmanager

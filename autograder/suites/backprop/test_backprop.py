@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from autograder.judging.calling import LayerClass, Model, entry, losses
+from autograder.judging.calling import LayerClass, Model, entry, instance, losses
 from autograder.judging.judge import question
 
 if TYPE_CHECKING:
@@ -283,7 +283,7 @@ def test_affine_beside_another(judge: Judge) -> None:
     dout = judge.normal(3, 7)
 
     def beside(who: Answers) -> Any:
-        one, other = (who.Affine(each["W"], each["b"]) for each in (first, second))
+        one, other = (instance(who, "Affine", each["W"], each["b"]) for each in (first, second))
         one.call("forward", first["x"])
         other.call("forward", second["x"])
         one.call("backward", dout)
@@ -316,7 +316,7 @@ def test_softmax_gradient_of_the_last_layer(judge: Judge) -> None:
     first, second = scored(judge), scored(judge, 3)
 
     def last(who: Answers) -> Any:
-        layer = who.SoftmaxWithLoss()
+        layer = instance(who, "SoftmaxWithLoss")
         layer.call("forward", first["scores"], first["y"])
         layer.call("backward")
         layer.call("forward", second["scores"], second["y"])
@@ -423,7 +423,7 @@ def test_network_scores(judge: Judge) -> None:
         params, (X, _) = params_of(judge, model), examples(judge, model)
 
         def scores(who: Answers, model: Model = model, params: Any = params, X: Any = X) -> Any:
-            net = getattr(who, model.name)(**model.options)
+            net = instance(who, model.name, **model.options)
             net.set("params", params)
             return net.call("scores", X)
 

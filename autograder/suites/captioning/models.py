@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograder.judging.calling import Model
+from autograder.judging.calling import Model, instance
 
 if TYPE_CHECKING:
     from autograder.judging.answers import Answers
@@ -89,7 +89,7 @@ def check_samples(judge: Judge, model: Model, N: int, max_length: int) -> None:
     end = model.options["word_to_idx"].get("<END>")
 
     def sample(who: Answers) -> Any:
-        thing = getattr(who, model.name)(**model.options)
+        thing = instance(who, model.name, **model.options)
         thing.set("params", params)
         return thing.call("sample", features, max_length)
 

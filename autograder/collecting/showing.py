@@ -1,0 +1,43 @@
+"""What a person sees of a zip that was taken apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from autograder.collecting.archive import IS_LITTER
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from autograder.collecting.collecting import Collected
+
+
+def show_collected(collected: Collected, console: Console) -> None:
+    """Who handed in what, and each file that was not taken, with the reason."""
+    table = Table(box=None, padding=(0, 1), header_style="bold")
+    for heading in ("student", "as", "files"):
+        table.add_column(heading, overflow="fold")
+    for taken in collected.taken:
+        marks = (" late" if taken.late else "") + ("" if taken.new else " unchanged")
+        table.add_row(Text(taken.student), Text(_shown(taken.name)), Text(", ".join(taken.files)).append(marks, "dim"))
+    if collected.taken:
+        console.print(table)
+    new = sum(taken.new for taken in collected.taken)
+    console.print(
+        f"{new} taken from {collected.platform}, {len(collected.taken) - new} unchanged", markup=False, highlight=False
+    )
+    litter = sum(left.reason == IS_LITTER for left in collected.left)
+    for left in collected.left:
+        if left.reason != IS_LITTER:
+            told = f"not taken: {_shown(left.path)}: {_shown(left.reason)}"
+            console.print(Text(told, "yellow"), soft_wrap=True)
+    if litter:
+        console.print(Text(f"not taken: {litter} {'file' if litter == 1 else 'files'} {IS_LITTER}", "dim"))
+
+
+def _shown(text: str) -> str:
+    """Text of anybody's, without what would move the cursor."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -1,0 +1,1 @@
+"""Gradescope: the zip of an autograder, and what runs in its containers."""
