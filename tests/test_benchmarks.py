@@ -1,6 +1,8 @@
 """The benchmark compares like with like."""
 
 import importlib.util
+import json
+import sys
 from collections import Counter
 from contextlib import closing
 
@@ -14,8 +16,13 @@ from autograder.judging.student import Student
 
 @pytest.fixture
 def checks():
-    spec = importlib.util.spec_from_file_location("checks", HOME / "benchmarks" / "checks.py")
+    return script("checks")
+
+
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, HOME / "benchmarks" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 
@@ -54,3 +61,17 @@ def test_its_checks_make_about_as_many_calls_as_the_hidden_suite(checks, calls, 
     for question, pair in checks.PAIRS.items():
         getattr(checks, question)(*(counting(calls, "checks", defined[name]) for name in pair))
     assert calls["checks"] == pytest.approx(calls["suite"], rel=0.1)
+
+
+def test_a_seed_makes_the_same_synthetic_class_again(tmp_path):
+    make_course = script("synthetic").make_course
+    for folder, seed in (("one", 7), ("again", 7), ("other", 8)):
+        make_course("captioning", tmp_path / folder, 30, seed)
+    files = {
+        name: {path.relative_to(tmp_path / name): path.read_bytes() for path in (tmp_path / name).rglob("*.ipynb")}
+        for name in ("one", "again", "other")
+    }
+    assert files["one"] == files["again"] != files["other"]
+    kinds = json.loads((tmp_path / "one" / "class.json").read_text())
+    assert len(kinds) == 30
+    assert len(set(kinds.values())) >= 4

@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from autograder.sandbox.worker import Budget, Decoder, Encoder, WireError
+from autograder.sandbox.worker import Budget, Decoder, Encoder, Handle, WireError
+from autograder.sandbox.workspace import Copier
 
 plain_values = st.recursive(
     st.none()
@@ -39,6 +40,42 @@ def test_values_survive_the_wire(value):
     tree = encoder.encode(value)
     back = Decoder(bytes(encoder.body), Budget(10_000, 1 << 20, 20), refuse).decode(tree)
     assert_same(back, value)
+
+
+@given(plain_values)
+def test_a_copy_is_what_the_wire_would_bring(value):
+    encoder = Encoder(Budget(10_000, 1 << 20, 20), refuse, by_value=20)
+    tree = encoder.encode(value)
+    brought = Decoder(bytes(encoder.body), Budget(10_000, 1 << 20, 20), refuse).decode(tree)
+    copy = Copier(Budget(10_000, 1 << 20, 20), refuse, 20, refuse).encode(value)
+    assert_same(copy, brought)
+    assert type(copy) is type(brought)
+    assert not shared(copy, value)
+
+
+def shared(one, other):
+    """Whether two values have an array in common."""
+    if isinstance(one, np.ndarray):
+        return np.shares_memory(one, other)
+    pairs = zip(one.values(), other.values(), strict=True) if isinstance(one, dict) else ()
+    pairs = zip(one, other, strict=True) if isinstance(one, (list, tuple)) else pairs
+    return any(shared(*pair) for pair in pairs)
+
+
+def test_what_a_copy_cannot_hold_stays_behind_a_handle():
+    kept = []
+
+    def keep(value):
+        kept.append(value)
+        return Handle(len(kept), "kept")
+
+    nested, odd = [1], np.array([None])
+    copy = Copier(Budget(100, 1 << 20, 20), keep, 1, lambda handle: handle.number).encode((2, nested, odd))
+    assert copy == (2, 1, 2)
+    assert kept[0] is nested
+    assert kept[1] is odd
+    with pytest.raises(WireError):
+        Copier(Budget(100, 64, 20), keep, 1, lambda handle: handle).encode(np.zeros(9))
 
 
 def assert_same(back, value):
