@@ -30,11 +30,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 HEADER = struct.Struct(">II")
 ARRAY_KINDS = "biufc"
 MAX_DIMENSIONS = 32
+KEYS = 1000
+"""Keys of a dict that are no text. They can be chosen so that each has to be compared with all the others."""
 IN_NOTEBOOK = re.compile(r"<(.+, )?cell \d+>$")
 """The file names of code from this notebook, and from others that it takes functions from."""
 
@@ -116,11 +118,17 @@ class Encoder:
         self._budget.spend(len(value) if kind is str else 8, level)
         if value is None or kind in (bool, float, str) or (kind is int and value.bit_length() <= 64):
             return value
-        if level >= self._by_value or not isinstance(value, (tuple, list, dict)):
+        if self._stays(value, level):
             return self.handle(value)
         if isinstance(value, dict):
             return {"d": [[self.encode(k, level + 1), self.encode(v, level + 1)] for k, v in dict.items(value)]}
         return {"t" if isinstance(value, tuple) else "l": [self.encode(item, level + 1) for item in value]}
+
+    def _stays(self, value: Any, level: int) -> bool:
+        """Whether what is no plain value stays where it is."""
+        if isinstance(value, dict):
+            return level >= self._by_value or other_keys(dict.keys(value)) > KEYS
+        return level >= self._by_value or not isinstance(value, (tuple, list))
 
     def _array(self, value: Any, plain: Any, level: int) -> Any:
         plain = plain.astype(plain.dtype.newbyteorder("="), copy=False)
@@ -165,7 +173,10 @@ class Decoder:
             items = [self.decode(item, level + 1) for item in content]
             return tuple(items) if tag == "t" else items
         if tag == "d":
-            return dict(self._pair(item, level + 1) for item in content)
+            pairs = [self._pair(item, level + 1) for item in content]
+            if other_keys(key for key, _ in pairs) > KEYS:
+                raise WireError("a dict with too many keys that are no text")
+            return dict(pairs)
         raise WireError("a value with an unknown tag")
 
     def _array(self, name: Any, shape: Any, offset: Any) -> Any:
@@ -198,6 +209,11 @@ class Decoder:
         except TypeError as error:
             raise WireError("a dict with a key that cannot be one") from error
         return key, value
+
+
+def other_keys(keys: Iterable[Any]) -> int:
+    """How many keys of a dict are no text."""
+    return sum(type(key) is not str for key in keys)
 
 
 # --------------------------------------------------------------------------- what only the box itself does

@@ -104,7 +104,7 @@ class Copier(Encoder):
 
     def encode(self, value: Any, level: int = 0) -> Any:
         """The copy. Raises WireError when the budget is spent."""
-        if level >= self._by_value or not isinstance(value, (tuple, list, dict)):
+        if not isinstance(value, (tuple, list, dict)) or self._stays(value, level):
             return super().encode(value, level)
         self._budget.spend(8, level)
         if isinstance(value, dict):
