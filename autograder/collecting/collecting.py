@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autograder.collecting.archive import Left, entries, opened
-from autograder.collecting.layout import lay_out
+from autograder.collecting.layout import KEPT_NAMES, ORIGIN, TIMESTAMP, lay_out
 from autograder.collecting.platforms import read_export
 from autograder.collecting.roster import Roster, Unknown
 from autograder.course import source_notebooks
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from autograder.collecting.platforms import Upload
 
 SCRATCH = ".collect-"
-TIMESTAMP = "timestamp.txt"
-ORIGIN = ".collected.json"
-"""Beside a submission: the platform it came from, whose it is there, and the number of its latest file."""
 
 
 @dataclass(frozen=True)
@@ -191,11 +188,8 @@ def _same(target: Path, laid: Laid) -> bool:
     """Whether what is there is what would be written."""
     if not target.is_dir():
         return False
-    there = {
-        path.relative_to(target).as_posix(): path
-        for path in target.rglob("*")
-        if path.is_file() and path.name not in {ORIGIN, TIMESTAMP}
-    }
+    found = {path.relative_to(target).as_posix(): path for path in target.rglob("*") if path.is_file()}
+    there = {name: path for name, path in found.items() if name not in KEPT_NAMES}
     return there.keys() == laid.files.keys() and all(there[name].read_bytes() == laid.files[name] for name in there)
 
 

@@ -21,8 +21,12 @@ MAX_SUBMISSION = 256 * 2**20
 """Bytes that are unpacked of one submission."""
 MAX_FILES = 1000
 """Files of one submission."""
-KEPT_NAMES = {"timestamp.txt", ".collected.json"}
-"""What is written here beside a submission, and must not come from the student: the time of handing in is in it."""
+TIMESTAMP = "timestamp.txt"
+"""Beside a submission: when it was handed in, where nbgrader looks for it."""
+ORIGIN = ".collected.json"
+"""Beside a submission: the platform it came from, whose it is there, and the number of its latest file."""
+KEPT_NAMES = {TIMESTAMP, ORIGIN}
+"""What is written by us, and must not come from the student."""
 COPY = re.compile(r"(?:[-_]\d+| ?\(\d+\)| - copy(?: ?\(\d+\))?| copy(?: \d+)?)$")
 """What Canvas, browsers and desktops add to the name of a file that is there already."""
 

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from autograder.collecting.archive import IS_LITTER
+from autograder.terminal import MANY
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def show_collected(collected: Collected, console: Console) -> None:
-    """Who handed in what, and each file that was not taken, with the reason."""
+    """Who handed in what, if they are not too many, and each file that was not taken, with the reason."""
     table = Table(box=None, padding=(0, 1), header_style="bold")
     for heading in ("student", "as", "files"):
         table.add_column(heading, overflow="fold")
     for taken in collected.taken:
         marks = (" late" if taken.late else "") + ("" if taken.new else " unchanged")
         table.add_row(Text(taken.student), Text(_shown(taken.name)), Text(", ".join(taken.files)).append(marks, "dim"))
-    if collected.taken:
+    if 0 < len(collected.taken) <= MANY:
         console.print(table)
     new = sum(taken.new for taken in collected.taken)
     console.print(

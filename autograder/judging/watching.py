@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 MOVES = 16
-"""Small moves of each input by which a wrong forward pass is compared with the right one."""
+"""Small moves of each input by which a wrong forward pass is compared with the right one.
+
+The outputs of a loss are single numbers, so this many are compared. Of made-up ones the cosine is 0.2 on average; of
+five it would be 0.37, and some losses with an easy derivative would pass.
+"""
 ALIKE = 0.5
 """How much a wrong forward pass must have in common with the right one for its backward pass to be judged."""
 FIT = 0.1

@@ -1,62 +1,49 @@
 """Whatever comes back through the pipe is a plain value, an exception told as text, or the end of the box."""
 
-import contextlib
 import json
 import os
+import socket
 import threading
 import time
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from autograder.sandbox import POLICY, Box, Raised, Step, Trouble
+from autograder.sandbox import POLICY, Box, Raised, Step, Trouble, forkserver
 from autograder.sandbox.worker import HEADER, Handle
 
 EXAMPLES = int(os.environ.get("ATTACK_EXAMPLES", "300"))
 POLITE = replace(POLICY, call_seconds=0.1, frame=1 << 16, head=1 << 16, values=2000)
 
 
-class Scripted:
-    """A process in the place of the worker. It answers each request with the next bytes of a script, and then ends."""
+def scripted(script):
+    """A child in the place of a worker, which answers each request with the next bytes of a script, and then ends."""
+    (requests, sink), (source, answers) = os.pipe(), os.pipe()
+    leash, held = socket.socketpair()
+    held.close()  # nobody tells how it ended
 
-    def __init__(self, script):
-        (read, self._stdin), (self._stdout, write) = os.pipe(), os.pipe()
-        self.stderr = None
-        self.stdin, self.stdout = os.fdopen(self._stdin, "wb", 0), os.fdopen(self._stdout, "rb", 0)
-        self._thread = threading.Thread(target=self._play, args=(read, write, script), daemon=True)
-        self._thread.start()
+    def play():
+        with os.fdopen(requests, "rb") as asked, os.fdopen(answers, "wb", 0) as told, suppress(OSError):
+            for answer in (lambda head: frame({"id": head.get("id"), "ready": True}), *script):
+                sizes = HEADER.unpack(asked.read(HEADER.size).ljust(HEADER.size, b"\0"))
+                head = json.loads(asked.read(sizes[0]) or b"{}")
+                asked.read(sizes[1])
+                told.write(answer(head))
 
-    def _play(self, read, write, script):
-        with os.fdopen(read, "rb") as requests, os.fdopen(write, "wb", 0) as answers, contextlib.suppress(OSError):
-            for answer in ((True, b""), *script):
-                sizes = HEADER.unpack(requests.read(HEADER.size).ljust(HEADER.size, b"\0"))
-                head = json.loads(requests.read(sizes[0]) or b"{}")
-                requests.read(sizes[1])
-                answers.write(frame({"id": head.get("id"), "ready": True}) if answer[0] is True else answer[0](head))
-
-    def poll(self):
-        return None if self._thread.is_alive() else 0
-
-    def wait(self, timeout=None):
-        self._thread.join(timeout)
-        return 0
-
-    def kill(self):
-        self.stdin.close()
+    threading.Thread(target=play, daemon=True).start()
+    return forkserver.Child(sink, source, leash)
 
 
-class ScriptedBox(Box):
+@contextmanager
+def scripted_box(script, policy):
     """A box with such a worker."""
-
-    def __init__(self, script):
-        self._script = script
-        super().__init__(POLITE)
-
-    def _launch(self, *, isolated):  # noqa: ARG002
-        return Scripted(self._script)
+    with patch.object(forkserver, "fork", lambda _: scripted(script)), Box(policy) as box:
+        yield box
 
 
 def frame(head, body=b"", sizes=None):
@@ -67,16 +54,16 @@ def frame(head, body=b"", sizes=None):
 
 def results(*values, body=b""):
     """An answer with the right number."""
-    return (lambda head: frame({"id": head.get("id"), "results": list(values)}, body),)
+    return lambda head: frame({"id": head.get("id"), "results": list(values)}, body)
 
 
 def lending(tree, body=b""):
     """A question in the middle of a request."""
-    return (lambda head: frame({"id": head.get("id"), "lend": tree}, body),)
+    return lambda head: frame({"id": head.get("id"), "lend": tree}, body)
 
 
 def raw(data):
-    return (lambda _: data,)
+    return lambda _: data
 
 
 numbers = st.integers(-(2**70), 2**70) | st.floats() | st.booleans() | st.none()
@@ -113,11 +100,9 @@ answers = (
     | st.builds(lending, trees, bodies)
     | st.builds(lambda tree, body: lending({"t": tree}, body), st.lists(trees, min_size=5, max_size=5), bodies)
     | st.binary(max_size=64).map(raw)
-    | st.builds(
-        lambda sizes, data: raw(HEADER.pack(*sizes) + data), st.tuples(*[st.integers(0, 2**32 - 1)] * 2), bodies
-    )
+    | st.builds(lambda sizes, data: raw(HEADER.pack(*sizes) + data), st.tuples(lengths, lengths), bodies)
     | trees.map(lambda tree: raw(frame(tree)))
-    | st.builds(lambda one: (lambda head: one[0](head) * 2,), trees.map(lambda tree: results({"value": tree})))
+    | st.builds(lambda one: lambda head: one(head) * 2, trees.map(lambda tree: results({"value": tree})))
 )
 
 ALLOWED = (type(None), bool, int, float, str, np.ndarray, np.generic, Handle)
@@ -154,7 +139,7 @@ def shown(value):
 @example([lending({"t": ["call", None, "f", {"t": []}, {"d": []}]}), results({"value": 1})])
 @example([lending(float("nan")), results({"value": 1})])
 def test_an_answer_is_plain_or_ends_the_box(script):
-    with ScriptedBox(script) as box:
+    with scripted_box(script, POLITE) as box:
         for _ in script:
             try:
                 [value] = box.perform([Step("call", "f")], lambda step: step.args)
@@ -177,10 +162,8 @@ def test_an_answer_is_plain_or_ends_the_box(script):
 )
 def test_a_dict_whose_keys_collide_does_not_keep_the_grader_busy(keys):
     script = [results({"value": {"d": [[key, 0] for key in keys]}})]
-    box = ScriptedBox(script)
-    box.policy = POLICY
-    with box:
+    with scripted_box(script, POLICY) as box:
         started = time.monotonic()
-        with contextlib.suppress(Trouble):
+        with suppress(Trouble):
             box.perform([Step("call", "f")])
         assert time.monotonic() - started < 1

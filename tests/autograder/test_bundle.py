@@ -66,7 +66,12 @@ def test_the_readme_of_a_bundle_names_its_notebooks_their_points_and_its_files(b
     text = (bundles["captioning"] / "README.md").read_text(encoding="utf-8")
     assert "| A recurrent network that writes captions | 50 |" in text
     assert "| 20 of extra credit |" in text
-    for word in ("./get_datasets.sh", "pip install --editable .", "jupyter lab assignments/captioning"):
+    for word in (
+        "./get_datasets.sh",
+        "pip install --editable .",
+        "jupyter lab assignments/captioning",
+        "coursekit.ci assignments/captioning",
+    ):
         assert word in text
     assert "get_datasets" not in (bundles["backprop"] / "README.md").read_text(encoding="utf-8")
 

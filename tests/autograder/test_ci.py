@@ -13,6 +13,7 @@ import yaml
 from junitparser import JUnitXml
 
 from autograder.course import HOME, load_assignment
+from autograder.grading import not_graded
 from autograder.releasing.bundle import fill_bundle
 
 FOLDER = HOME / "docs" / "ci"
@@ -111,10 +112,10 @@ def test_a_broken_notebook_is_a_result_and_a_broken_grader_is_none(ci, tmp_path,
     assert JUnitXml.fromfile(tmp_path / "grade.xml").errors > 0
     (tmp_path / "grade.xml").unlink()
 
-    def broken(*_, **__):
-        raise RuntimeError("the suite is broken")
+    def broken(assignment, submission, **_):
+        return not_graded(assignment, submission, "The suite is broken.")
 
-    monkeypatch.setattr("autograder.judging.plugin.SuiteRun.run", broken)
+    monkeypatch.setattr("autograder.ci.grade", broken)
     done = ci(student, "--junit", "grade.xml", "--threshold", "0")
     assert done.returncode == 1
     assert "this is no grade" in done.stderr

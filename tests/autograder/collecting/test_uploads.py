@@ -63,6 +63,14 @@ def test_litter_of_systems_and_editors_is_counted_and_left(place):
     assert "4 files left behind by a system or an editor" in told
 
 
+def test_what_was_taken_is_known_again(place):
+    files = [("rnn_captioning.ipynb", NOTEBOOK), ("data/timestamp.txt", b"theirs")]
+    for expected in ("1 taken", "0 taken from Moodle, 1 unchanged"):
+        taken, told = handed_in(place, files)
+        assert set(taken) == {"rnn_captioning.ipynb"}  # theirs has a name that the fixture leaves out
+        assert expected in told
+
+
 def test_a_student_does_not_write_the_time_of_handing_in(place):
     files, told = handed_in(
         place, [("rnn_captioning.ipynb", NOTEBOOK), ("Timestamp.txt", b"2000-01-01"), (".collected.json", b"{}")]
