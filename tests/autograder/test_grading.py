@@ -73,7 +73,7 @@ def test_a_message_says_what_is_wrong_where_and_what_to_try(student, graded):
 def test_a_backward_pass_is_judged_against_the_students_own_forward_pass(student, graded):
     student.change("rnn_step_forward", "np.tanh(x @ Wx + prev_h @ Wh + b)", "np.tanh(x @ Wx + prev_h @ Wh - b)")
     student.change("rnn_step_backward", "db = da.sum(axis=0)", "db = -da.sum(axis=0)")
-    grade = graded(student, seed=5)  # one in six finds too little in common with the right one at a size of one
+    grade = graded(student)
     assert grade.points["rnn_step_forward"] == 0
     assert grade.points["rnn_step_backward"] == 8
     assert grade.questions["rnn_step_backward"].judged_with == "follow-through"
