@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 POINTS, MOVES = 3, 12
 """At how many points, and there by how many small moves of each input, a wrong forward pass is compared with the right.
 
-At one point alone, one in seven questions whose bias had a wrong sign was not judged by chance; at three, none of forty.
+At one point alone, one in seven questions whose bias had a wrong sign was not judged by chance; at three, none of 40.
 The output of a loss is a single number, so that only as many are compared as there are moves: of twelve the cosine of a
 made-up one is 0.23 on average, of five it would be 0.37.
 """
