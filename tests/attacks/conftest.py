@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from autograder.course import HOME
+from autograder.judging.watching import MOVES, POINTS
 from autograder.sandbox import Box
 
 HERE = Path(__file__).parent
@@ -27,6 +28,8 @@ SECRETS = {
     "neighbour": "hen-of-the-neighbour",
 }
 """Words that are hidden where no attack may look; they must not be in anything that comes out."""
+WATCHED = POINTS * (1 + 2 * MOVES) - 1
+"""How often a wrong gate is called to see how it answers, after the first time: attackers know, and wait for it."""
 SMALL = "call_seconds=1.0, batch_seconds=1.5, statement_seconds=1.0, load_seconds=2.0, lent_seconds=2.0"
 LIMITS = f"{SMALL}, notebook_seconds=3.0, smaller_cases=4, smaller_seconds=1.0"
 """So that attacks which wait for a limit do not wait long."""
@@ -139,7 +142,7 @@ class Class:
             for attack in group:
                 number += 1
                 self.attacks[attack.id] = f"{number:03}-attack"
-                places = {"@COURSE@": str(self.kit), "@HOME@": str(HOME)}
+                places = {"@COURSE@": str(self.kit), "@HOME@": str(HOME), "@MOVES@": str(WATCHED)}
                 source = attack.source
                 for mark, path in places.items():
                     source = source.replace(mark, path)
