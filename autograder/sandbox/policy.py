@@ -60,6 +60,8 @@ FORBIDDEN_CALLS = (
     # other processes, other namespaces
     "ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "pidfd_open", "pidfd_getfd",
     "pidfd_send_signal", "kcmp", "unshare", "setns",
+    # other users
+    "setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups", "setfsuid", "setfsgid", "capset",
     # the network, though its namespace is empty, and unix sockets
     "socket", "socketpair", "connect", "bind", "listen", "accept", "accept4", "sendto", "sendmsg", "sendmmsg",
     # mounts

@@ -25,6 +25,8 @@ PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 SECCOMP_MODE_FILTER = 2
 CAPABILITY_VERSION = 0x20080522
 SIGKILL = 9
+FILES = 1024
+"""How many files a scratch folder may hold, however small."""
 
 LANDLOCK_CREATE_RULESET, LANDLOCK_ADD_RULE, LANDLOCK_RESTRICT_SELF = 444, 445, 446
 LANDLOCK_VERSION, LANDLOCK_PATH_BENEATH = 1, 1
@@ -49,7 +51,7 @@ def own_namespaces() -> None:
 
 def own_scratch(folder: str, size: int) -> None:
     """Lay an empty file system of ``size`` bytes in memory over a folder. Raises CannotSeal."""
-    options = f"size={size},mode=0700".encode()
+    options = f"size={size},nr_inodes={FILES},mode=0700".encode()
     _must(_libc().mount(b"tmpfs", folder.encode(), b"tmpfs", MS_NOSUID | MS_NODEV, options), "mount")
 
 

@@ -11,13 +11,14 @@ import sys
 import time
 import tomllib
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from autograder.course import HOME
 from autograder.judging.watching import MOVES, POINTS
-from autograder.sandbox import Box
+from autograder.sandbox import Box, Way
 
 HERE = Path(__file__).parent
 SEED = 20
@@ -235,7 +236,8 @@ def attacks():
     return listed(*NOTEBOOK_FAMILIES, "box")
 
 
-@pytest.fixture
-def sealed_box():
+@pytest.fixture(params=[Way.NAMESPACES, Way.LANDLOCK], ids=lambda way: way.value)
+def sealed_box(request):
     """What makes a box: called with a policy, or without, and used in a ``with`` block."""
-    return Box
+    Box(way=request.param).close()  # from here on its fork server is there
+    return partial(Box, way=request.param)
