@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from autograder.course import HOME, load_assignment
-from autograder.judging.plugin import SuiteRun
+from autograder.judging.run import SuiteRun
 from autograder.judging.student import Student
 from autograder.sandbox.worker import Handle
 
