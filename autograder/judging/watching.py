@@ -20,14 +20,10 @@ if TYPE_CHECKING:
 POINTS, MOVES = 3, 12
 """At how many points, and there by how many small moves of each input, a wrong forward pass is compared with the right.
 
-At one point alone, one in seven questions whose bias had a wrong sign was not judged by chance; at three, none of 40.
-The output of a loss is a single number, so that only as many are compared as there are moves: of twelve the cosine of a
-made-up one is 0.23 on average, of five it would be 0.37.
+At one point alone, one in seven questions whose bias had a wrong sign was not judged by chance.
 """
-ALIKE = 0.4
-"""How much a wrong forward pass must have in common with the right one for its backward pass to be judged."""
-ALIKE_AT_EACH = 0.15
-"""How much at each of these points: by chance it may be little at one of them, but nothing is not by chance."""
+MORE_THAN_CHANCE = 0.17
+"""How much more a wrong forward pass must have in common with the right one than a made-up one has by chance."""
 FIT = 0.1
 """How far a gradient found right may be from what small moves show, which are one-sided and not measured finely."""
 
@@ -77,7 +73,8 @@ class Watched:
                     if not sizes[0] > 1e-3 * sizes[1]:
                         raise NotJudged(f"{self.function} has to work first: it does not respond to {name}.")
                     alike[point, place] = abs(float(mine @ wanted)) / (sizes[0] * sizes[1])
-        if not (alike.mean() >= ALIKE and alike.mean(axis=1).min() >= ALIKE_AT_EACH):
+        chance = float(np.sqrt(2 / np.pi / (MOVES * right[0].size)))  # the mean of a cosine between random vectors
+        if not (alike.mean() >= chance + MORE_THAN_CHANCE and alike.mean(axis=1).min() >= chance):
             raise NotJudged(
                 f"{self.function} has to work first: it has too little in common with what it should compute."
             )
