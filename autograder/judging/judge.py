@@ -12,7 +12,6 @@ in common with the right one: then anything with an easy derivative would do, an
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -125,27 +124,21 @@ class Judge:
             found = layer.run_both(who, inputs, upstream)
             return {name[1:]: found[name] for name in case.gradients}
 
-        def differentiated(who: Answers) -> Differentiated:
-            return Differentiated(partial(layer.run_many, who), inputs, upstream)
-
-        mine = {name[1:]: yours[name] for name in case.gradients}
-        twins: list[Reference] = []
-        watched = None
-        if who is not self.reference:
-            # Right but for a known mistake in the forward pass is what the reference's backward pass gives after that.
-            twins = self._twins(layer, inputs, own)
-            known = [gradients(twin) for twin in twins]
-            mine = {name: value for name, value in mine.items() if not any(_equal(value, each[name]) for each in known)}
-            # One that has such a twin is the twin, as far as numbers tell; any other has to be of one piece.
-            watched = None if twins else self._must_respond(layer, inputs)
-        for other in twins[:-1] if mine else ():
-            with suppress(Failure):
-                self._accept_gradients(mine, "d{}", differentiated(other), gradients, derived=False)
-                return
+        # A forward pass that equals a known mistake is that, as far as numbers tell; any other has to be of one piece.
+        twins = self._twins(layer, inputs, own) if who is not self.reference else []
+        watched = self._must_respond(layer, inputs) if who is not self.reference and not twins else None
+        # Right but for a known mistake in the forward pass is what the reference's backward pass gives after that.
+        known = [gradients(twin) for twin in twins]
+        mine = {
+            name[1:]: yours[name]
+            for name in case.gradients
+            if not any(_equal(yours[name], after[name[1:]]) for after in known)
+        }
         if mine:
-            function = differentiated(twins[-1] if twins else who)
-            self._accept_gradients(mine, "d{}", function, gradients, derived=who is self.reference)
-        if watched:
+            answering: Sequence[Answers] = twins or [who]
+            functions = [Differentiated(partial(layer.run_many, each), inputs, upstream) for each in answering]
+            self._accept_gradients(mine, "d{}", functions, gradients, derived=who is self.reference)
+        if watched is not None:
             for name, value in mine.items():
                 watched.must_fit(name, value, upstream)
 
@@ -188,8 +181,8 @@ class Judge:
             lambda batch: [(loss,) for loss, _ in losses(who, model, batch, arguments)], params, (1.0,)
         )
         derived = who is self.reference
-        self._accept_gradients({name: case.yours[name]}, "grads['{}']", function, gradients, derived=derived)
-        if watched:
+        self._accept_gradients({name: case.yours[name]}, "grads['{}']", [function], gradients, derived=derived)
+        if watched is not None:
             watched.must_fit(name, case.yours[name], (1.0,))
 
     def _loss_must_respond(self, model: Model, params: Mapping[str, np.ndarray], arguments: Sequence[Any]) -> Watched:
@@ -256,12 +249,12 @@ class Judge:
         self,
         yours: Mapping[str, Any],
         called: str,
-        function: Differentiated,
+        functions: Sequence[Differentiated],
         ask: Callable[[Answers], Mapping[str, Any]],
         *,
         derived: bool,
     ) -> None:
-        """Raise Failure unless ``yours`` are the numeric gradients, by input.
+        """Raise Failure unless ``yours`` are the numeric gradients, by input, of one of the functions.
 
         A few random directions tell right gradients at a small part of the cost. Where they find a difference, a tenth
         of what would fail, every entry is compared, for the verdict and for the message: if it is the reference that is
@@ -271,28 +264,29 @@ class Judge:
         Args:
             yours: the student's.
             called: how a gradient by "{}" is called in messages.
-            function: what they are to be gradients of.
+            functions: what they are to be gradients of.
             ask: gets them from whoever answers.
-            derived: whether the reference's backward pass gives the gradients of this function.
+            derived: whether the reference's backward pass gives the gradients of the function.
         """
-        slopes = function.slopes(list(yours), self.rng)
+        slopes = [function.slopes(list(yours), self.rng) for function in functions]
         formed = [
-            compare(called.format(name), shown(value), np.zeros_like(function.inputs[name]))
+            compare(called.format(name), shown(value), np.zeros_like(functions[0].inputs[name]))
             for name, value in yours.items()
         ]
-        if all(each.problem is None for each in formed) and slopes.fit(yours, LIMITS["float64"] / 10):
+        limit = LIMITS["float64"] / 10
+        if all(each.problem is None for each in formed) and any(each.fit(yours, limit) for each in slopes):
             for each in formed:
                 self._say(each)
             return
         right = ask(self.reference) if derived else {}
-        if derived and slopes.fit(right, NEARLY):
+        if derived and slopes[0].fit(right, NEARLY):
             expected = right
         elif len(yours) > 1:  # each by itself, to see which are right
             for name, value in yours.items():
-                self._accept_gradients({name: value}, called, function, ask, derived=derived)
+                self._accept_gradients({name: value}, called, functions, ask, derived=derived)
             return
         else:
-            expected = {name: self._numeric(name, value, function) for name, value in yours.items()}
+            expected = {name: self._numeric(name, value, functions) for name, value in yours.items()}
         for name, value in yours.items():
 
             def again(who: Answers, name: str = name) -> Any:
@@ -300,17 +294,22 @@ class Judge:
 
             self._accept(called.format(name), value, expected[name], again, against="numeric")
 
-    def _numeric(self, name: str, yours: Any, function: Differentiated) -> np.ndarray:
-        """The numeric gradient by one input, with a smaller step if ``yours`` is nearly right but for that.
+    @staticmethod
+    def _numeric(name: str, yours: Any, functions: Sequence[Differentiated]) -> np.ndarray:
+        """The numeric gradient by one input: of several functions, of one by which ``yours`` passes, if there is one.
 
-        A function may curve so much that it is the numeric gradient which is off.
+        What is nearly right is measured with a smaller step, too: a function may curve so much that it is the numeric
+        gradient which is off.
         """
-        numeric = function.gradient(name)
-        error = compare(name, shown(yours), numeric).error
-        if error is not None and LIMITS["float64"] < error < NEARLY:
-            finer = function.gradient(name, STEP / 10)
-            if compare(name, shown(yours), finer).passed:
-                return finer
+        for function in functions:
+            numeric = function.gradient(name)
+            comparison = compare(name, shown(yours), numeric)
+            if comparison.error is not None and LIMITS["float64"] < comparison.error < NEARLY:
+                finer = function.gradient(name, STEP / 10)
+                if compare(name, shown(yours), finer).passed:
+                    return finer
+            if comparison.passed:
+                break
         return numeric
 
     def _say(self, comparison: Comparison) -> None:

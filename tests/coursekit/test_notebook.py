@@ -69,7 +69,7 @@ def zipped():
         (b"\n<!DOCTYPE html><html>", "it is a web page"),
         (b"<html>", "it is a web page"),
         (b"import numpy as np\n", "Python script"),
-        (gzip.compress(b"{}"), "is not a text file"),
+        (gzip.compress(b"{}", mtime=0), "is not a text file"),
         (b"{'cells': []}", "no valid JSON at line 1, column 2"),
         (b'{"cells": []} {"cells": []}', "no valid JSON at line 1, column 15"),
         (b"[1, 2]", "its JSON is a list, not an object"),
