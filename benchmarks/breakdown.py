@@ -46,7 +46,6 @@ PARTS: tuple[tuple[str, Any, str], ...] = (
     ("run the notebook's definitions in the box", Box, "execute"),
     ("wait for the answers of the box", Box, "_receive"),
     (INTO_BOX, Box, "perform"),
-    ("forget what the box holds", Box, "forget"),
     ("end the box", Box, "close"),
     (OF_REFERENCE, Reference, "perform"),
     ("recognise known mistakes", KnownMistakes, "recognise"),

@@ -82,10 +82,7 @@ class Student(Answers):
         self._guests.clear()
         self.changed.clear()
         if self._box is not None:
-            try:
-                self._box.forget()
-            except Trouble:
-                self.close()
+            self._box.forget()
 
     def _answer(self, step: Step) -> Any:
         if self._bounds is None:

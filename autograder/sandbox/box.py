@@ -91,7 +91,7 @@ class Box:
         self.policy = policy
         self.changed: set[str] = set()
         """The arguments that calls of the latest request have changed, by the names that their functions give them."""
-        self._closed = False
+        self._closed = self._anew = False
         self._numbers = itertools.count(secrets.randbits(32))
         self._child = forkserver.fork(way)
         self._sink, self._source = self._child.sink, self._child.source
@@ -159,11 +159,13 @@ class Box:
         tree = encoder.encode([(s.do, s.target, s.name, s.args, s.kwargs or {}) for s in steps])
         calls = sum(step.do == "call" for step in steps)
         seconds = self.policy.call_seconds if calls <= 1 else self.policy.batch_seconds
-        return self._results({"op": "perform", "steps": tree}, bytes(encoder.body), seconds, len(steps), lender)
+        head = {"op": "perform", "steps": tree, "anew": self._anew}
+        self._anew = False
+        return self._results(head, bytes(encoder.body), seconds, len(steps), lender)
 
     def forget(self) -> None:
-        """Let go of every handle given so far. Raises Trouble."""
-        self._ask({"op": "forget"}, b"", self.policy.call_seconds)
+        """Let go of every handle given so far, with the next steps: a message of its own would take longer."""
+        self._anew = True
 
     def close(self) -> None:
         """End the box and everything in it. Calling it twice is harmless."""

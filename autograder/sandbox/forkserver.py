@@ -64,7 +64,7 @@ class ForkServer:
     """
 
     def __init__(self, way: Way) -> None:
-        self.process = os.getpid()
+        self.way, self.process = way, os.getpid()
         command, instructions = way.command(), json.dumps(way.instructions()).encode()
         self._control, inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with inside:
@@ -85,7 +85,7 @@ class ForkServer:
         except OSError:  # it has ended, or hangs
             there = b""
         if not there:
-            raise self._did_not_start(way)
+            raise self._did_not_start()
 
     def fork(self) -> Child:
         """A new worker. Raises OSError if the server is gone."""
@@ -112,20 +112,21 @@ class ForkServer:
         if self.process == os.getpid():
             self._server.wait()
 
-    def _did_not_start(self, way: Way) -> AutograderError:
+    def _did_not_start(self) -> AutograderError:
         self._server.kill()
         assert self._server.stderr is not None
         said = self._server.stderr.read(4096).decode(errors="replace").strip()
         self.close()
         refused = said.splitlines()[-1] if said.startswith(REFUSALS) else ""
-        if refused and way is Way.NAMESPACES:
+        if refused and self.way is Way.NAMESPACES:
             return bubblewrap.forbidden(refused)
         if refused:
             return SandboxUnavailable(f"This kernel cannot shut code in without namespaces ({refused}).", NEWER_KERNEL)
         return BrokenBox(f"The sandbox did not start: {said[-500:]}")
 
 
-_servers: dict[Way, ForkServer] = {}
+_servers: dict[Way | None, ForkServer] = {}
+"""Those of this process; None stands for the strongest way."""
 _one_at_a_time = threading.Lock()
 
 
@@ -137,41 +138,39 @@ def fork(way: Way | None = None) -> Child:
         BrokenBox: the fork server did not come up.
     """
     with _one_at_a_time:
-        way = way or _strongest()
+        server = _server(way)
         with contextlib.suppress(OSError):  # killed, perhaps: then a new one has to do it
-            return _server(way).fork()
-        _servers.pop(way).close()
+            return server.fork()
+        server.close()
+        for known in [known for known, other in _servers.items() if other is server]:
+            del _servers[known]
         return _server(way).fork()
 
 
 def strongest() -> Way:
     """The strongest way to shut code in on this machine: found out by trying. Raises as :func:`fork` does."""
     with _one_at_a_time:
-        return _strongest()
+        return _server(None).way
 
 
-def _strongest() -> Way:
-    if Way.LANDLOCK in _servers:  # it was taken because namespaces are forbidden
-        return Way.LANDLOCK
-    try:
-        _server(Way.NAMESPACES)
-    except NamespacesForbidden as forbidden:
-        try:
-            _server(Way.LANDLOCK)
-        except SandboxUnavailable as error:
-            raise SandboxUnavailable(f"{forbidden.message} {error.message}", forbidden.fix) from None
-        return Way.LANDLOCK
-    return Way.NAMESPACES
-
-
-def _server(way: Way) -> ForkServer:
+def _server(way: Way | None) -> ForkServer:
     server = _servers.get(way)
     if server is None or server.process != os.getpid():  # that of the process which this one was forked from
-        server = _servers[way] = ForkServer(way)
+        server = _servers[way] = ForkServer(way) if way else _strongest()
     return server
+
+
+def _strongest() -> ForkServer:
+    try:
+        return _server(Way.NAMESPACES)
+    except NamespacesForbidden as forbidden:
+        try:
+            return _server(Way.LANDLOCK)
+        except SandboxUnavailable as error:
+            raise SandboxUnavailable(f"{forbidden.message} {error.message}", forbidden.fix) from None
 
 
 @atexit.register
 def _close() -> None:
-    for server in _servers.values():
+    for server in set(_servers.values()):
         server.close()

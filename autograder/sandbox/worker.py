@@ -235,7 +235,7 @@ class Notebook:
         self._ask = ask
 
     def keep(self, value: Any) -> Handle:
-        """Hold on to ``value`` until the grader says ``forget``."""
+        """Hold on to ``value`` until the grader begins anew."""
         number = len(self.kept) + 1
         self.kept[number] = value
         return Handle(number, describe(value))
@@ -391,13 +391,13 @@ class Server:
             results = []
             if head["op"] == "execute":
                 results.append(self._attempt(self._notebook.execute, head["source"], head["cell"], head["line"]))
-            elif head["op"] == "forget":
-                self._notebook.kept.clear()
             elif head["op"] == "place":
                 results.append(self._attempt(Path(head["name"]).write_bytes, received))
             elif head["op"] == "lend":
                 self._notebook.module.__dict__.update({name: self._lent(name) for name in head["names"]})
             else:
+                if head["anew"]:
+                    self._notebook.kept.clear()
                 for step in self._decode(head["steps"], received):
                     results.append(self._attempt(self._notebook.perform, encoder, *step))
                     if "error" in results[-1]:  # the steps after it need it

@@ -446,6 +446,12 @@ def test_without_bubblewrap_it_is_said_what_is_missing_and_how_to_get_it(monkeyp
     assert "apt-get install bubblewrap" in caught.value.fix
 
 
+@pytest.mark.usefixtures("no_servers")
+def test_the_strongest_way_is_taken_whatever_was_asked_for_before():
+    Box(way=Way.LANDLOCK).close()
+    assert strongest() is Way.NAMESPACES
+
+
 @pytest.mark.usefixtures("no_servers", "forbidden")
 def test_where_namespaces_are_forbidden_landlock_shuts_the_box():
     assert strongest() is Way.LANDLOCK
