@@ -11,12 +11,18 @@ import ctypes
 import os
 import resource
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+
+TICK = 0.1
+"""Seconds between two looks whether the time is up."""
 
 
 class TookTooLong(Exception):
@@ -52,24 +58,49 @@ def _address_space() -> int:
     return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
 
-@contextmanager
-def _in_time(seconds: float) -> Iterator[None]:
-    """Raise TookTooLong in this thread when the time is up. Signals would reach the main thread alone."""
-    thread, lock, done = threading.get_ident(), threading.Lock(), False
+class _Watchdog:
+    """Looks now and then whether a thread's time is up: a timer for each of thousands of calls would take longer."""
 
-    def interrupt() -> None:
-        with lock:
-            if not done:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(TookTooLong))
+    def __init__(self) -> None:
+        self.process = os.getpid()
+        self._due: dict[int, float] = {}
+        self._lock = threading.Lock()
+        threading.Thread(target=self._watch, daemon=True).start()
 
-    timer = threading.Timer(seconds, interrupt)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    except TookTooLong:
-        raise TookTooLong(f"this did not come to an end within {seconds:g} s") from None
-    finally:
-        with lock:
-            done = True
-        timer.cancel()
+    @contextmanager
+    def over(self, seconds: float) -> Iterator[None]:
+        """Raise TookTooLong in this thread when the time is up. Signals would reach the main thread alone."""
+        thread = threading.get_ident()
+        with self._lock:
+            self._due[thread] = time.monotonic() + seconds
+        try:
+            yield
+        except TookTooLong:
+            raise TookTooLong(f"this did not come to an end within {seconds:g} s") from None
+        finally:
+            with self._lock:
+                if self._due.pop(thread, None) is None:  # it came to an end just when its time was up
+                    _raise_in(thread, None)
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(TICK)
+            with self._lock:
+                for thread in [thread for thread, end in self._due.items() if time.monotonic() > end]:
+                    del self._due[thread]
+                    _raise_in(thread, TookTooLong)
+
+
+def _raise_in(thread: int, error: type[Exception] | None) -> None:
+    """Have an exception raised in a thread; None takes back one that has not been raised yet."""
+    raised = ctypes.py_object(error) if error else None
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)
+
+
+_watchdogs: list[_Watchdog] = []
+
+
+def _in_time(seconds: float) -> AbstractContextManager[None]:
+    if not _watchdogs or _watchdogs[-1].process != os.getpid():  # threads do not survive a fork
+        _watchdogs[:] = [_Watchdog()]
+    return _watchdogs[-1].over(seconds)
