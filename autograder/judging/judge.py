@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 FOLLOW_THROUGH = "follow-through"
 NEARLY = 1e-3
 """Errors below it may be the numeric gradient's: 8e-6 was seen for a right one, and 8e-8 with a tenth of the step."""
+OTHERS = 2
+"""So many other parameters of a model are moved to see whether its loss, though wrong, responds like the right one."""
 
 
 def question(name: str, *, weight: float = 1.0) -> pytest.MarkDecorator:
@@ -171,7 +173,7 @@ class Judge:
         if compared.problem is not None:
             raise NotJudged(f"The loss has to be a number first. {compared.problem}")
         who = self._as_far_as_numbers_tell(right=compared.passed)
-        watched = self._loss_must_respond(model, params, arguments) if who is not self.reference else None
+        watched = self._loss_must_respond(model, params, arguments, name) if who is not self.reference else None
 
         def gradients(who: Answers) -> dict[str, Any]:
             return {name: entry(model, losses(who, model, [params], arguments)[0][1], name)}
@@ -185,14 +187,18 @@ class Judge:
         if watched is not None:
             watched.must_fit(name, case.yours[name], (1.0,))
 
-    def _loss_must_respond(self, model: Model, params: Mapping[str, np.ndarray], arguments: Sequence[Any]) -> Watched:
-        """The same as :meth:`_must_respond` for a loss and its parameters."""
-        moves = small_moves(params, list(params), self.rng)
+    def _loss_must_respond(
+        self, model: Model, params: Mapping[str, np.ndarray], arguments: Sequence[Any], name: str
+    ) -> Watched:
+        """The same as :meth:`_must_respond` for a loss, one of its parameters, and a few of the others."""
+        others = [other for other in params if other != name]
+        names = [name, *self.rng.permutation(others)[:OTHERS].tolist()]
+        moves = small_moves(params, names, self.rng)
         yours, right = (
             [np.atleast_1d(np.asarray(loss, dtype=np.float64)) for loss, _ in losses(who, model, moves, arguments)]
             for who in (self.student, self.reference)
         )
-        watched = Watched(model.loss, list(params), moves, yours)
+        watched = Watched(model.loss, names, moves, yours)
         watched.must_be_like(right)
         return watched
 
