@@ -3,7 +3,7 @@
 It starts with one message of how to seal (see :mod:`autograder.sandbox.ways`), and says when it is there. From then on
 each message brings three descriptors: where the worker's requests come from, where its answers go, and its leash.
 Between this process and the worker stands one that watches: it kills the worker when the other end of the leash closes
-or this process is let go, takes the worker's folder away, and tells on the leash how it ended. What runs in a worker
+or this process is let go, tells on the leash how it ended, and takes the worker's folder away. What runs in a worker
 never runs here.
 """
 
@@ -122,10 +122,10 @@ def watch(way: dict[str, Any], shared: Path, over: int, source: int, sink: int, 
     with contextlib.suppress(ProcessLookupError):
         os.kill(child, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if folder is not shared:
-        shutil.rmtree(folder, ignore_errors=True)
     with contextlib.suppress(OSError):
         os.write(leash, f"{code}".encode())
+    if folder is not shared:  # which may take long: nobody waits for it
+        shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)
 
 
