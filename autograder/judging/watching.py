@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 POINTS, MOVES = 3, 12
 """At how many points, and there by how many small moves of each input, a wrong forward pass is compared with the right.
 
-At one point alone, one in seven questions whose bias had a wrong sign was not judged by chance.
+At one point alone, one in seven questions whose bias had a wrong sign was not judged by chance; at three, none of 30.
 """
 MORE_THAN_CHANCE = 0.17
 """How much more a wrong forward pass must have in common with the right one than a made-up one has by chance."""
