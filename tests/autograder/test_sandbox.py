@@ -410,10 +410,11 @@ def alive(process):
 
 
 def test_a_fork_server_that_was_killed_is_started_anew(way, tmp_path, monkeypatch):
+    others = descendants(os.getpid())
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # nobody is left to take its folder away
     monkeypatch.setattr(forkserver, "_servers", {})
     with Box(way=way) as box:
-        while found := descendants(os.getpid()):
+        while found := descendants(os.getpid()) - others:
             for process in found:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process, 9)
