@@ -1,7 +1,7 @@
 """The ways to shut code in, and what each needs of the machine.
 
     NAMESPACES   the strongest: bubblewrap shows the interpreter and the packages and nothing else; each box has
-                 processes, a network and a disk of its own; beside that Landlock, where the kernel has it
+                 processes and a disk of its own, and no network; beside that Landlock, where the kernel has it
     LANDLOCK     where user namespaces are forbidden, as in many containers: the kernel's Landlock in place of a view,
                  and another user when the grader is root
     OPEN         nothing is sealed: for code one trusts

@@ -124,6 +124,7 @@ def test_other_processes_can_be_neither_signalled_nor_looked_into(box):
 def test_in_namespaces_a_box_is_alone():
     with Box(way=Way.NAMESPACES) as box:
         assert ask(box, PROCESS) == 1
+        assert ask(box, "__import__('os').getuid()") == 65534
 
 
 PROCESS = "__import__('os').getpid()"

@@ -108,7 +108,7 @@ def test_ids_that_are_no_folders_are_left(place):
     "name",
     [
         "Ada Lovelace_1234_assignsubmission_file_/rnn_captioning.ipynb",
-        "Ada Lovelace_1234_assignsubmission_file/my/work/rnn_captioning.ipynb",
+        "Ada Lovelace_1234_assignsubmission_file/my/answers/rnn_captioning.ipynb",
         "Ada Lovelace_1234_assignsubmission_file_rnn_captioning.ipynb",
         "export/Ada Lovelace_1234_assignsubmission_file_/rnn_captioning.ipynb",
     ],
