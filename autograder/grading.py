@@ -165,8 +165,10 @@ class _Sitting:
                 SuiteRun,
             )  # now, since pytest takes as long to import as the box to come up
 
-            paper.run = SuiteRun(paper.assigned, student, self._seed)
-            paper.run.run()
+            paper.run = run = SuiteRun(paper.assigned, student, self._seed)
+            # What it uses is going to be lent to it: that costs less than to follow the mistakes of all that through.
+            run.may_wait = lambda question: bool(needed_loan(question, student.notebook, run.failing, run.pairs))
+            run.run()
             paper.failed = [name for name in paper.assigned.names if paper.run.earned(name) < 1]
             paper.failures += paper.run.errors
             for name in paper.failed:
@@ -189,18 +191,35 @@ class _Sitting:
                 if names and time.monotonic() < deadline:
                     loan = Loan({name: lender for name, lender in lenders.items() if name in names})
                     self._judge_with(paper, paper.run, question, loan)
+            waited = [question for question in paper.run.waiting if paper.run.earned(question) < 1]
+            if waited:
+                self._judge_rest(paper, paper.run, waited)
         for each in self._papers:
             each.assigned.reference.forget()
 
     def _judge_with(self, paper: _Paper, run: SuiteRun, question: str, loan: Loan) -> None:
-        with closing(self._student(paper, loan)) as student:
-            again = replace(run, student=student, only=(question,), results={}, judged_with={}, errors=[])
-            again.run()
-        paper.failures += again.errors
+        """Judge a question with functions lent to it."""
+        again = self._anew(paper, run, [question], loan)
         if again.earned(question) >= run.earned(question):  # if no better, its words are still about this question
             run.results[question] = again.results[question]
             lent = ", ".join(name for name in loan.names if name in loan.used)
             run.judged_with[question] = f"reference: {lent}" if lent else again.judged_with.get(question, "own")
+
+    def _judge_rest(self, paper: _Paper, run: SuiteRun, questions: Sequence[str]) -> None:
+        """Judge questions by the student's own functions after all, since what was lent has not made them right."""
+        whole = self._anew(paper, run, questions)
+        for question in questions:
+            if whole.earned(question) > run.earned(question):
+                run.results[question] = whole.results[question]
+                run.judged_with[question] = whole.judged_with.get(question, "own")
+
+    def _anew(self, paper: _Paper, run: SuiteRun, questions: Sequence[str], loan: Loan | None = None) -> SuiteRun:
+        """A run of the tests of some questions, in a new box."""
+        with closing(self._student(paper, loan)) as student:
+            again = type(run)(paper.assigned, student, run.seed, only=questions, pairs=run.pairs)
+            again.run()
+        paper.failures += again.errors
+        return again
 
     def _student(self, paper: _Paper, loan: Loan | None = None) -> Student:
         assert isinstance(paper.notebook, Notebook)

@@ -21,7 +21,7 @@ from autograder.judging.verdicts import CallFailed, Failure, NotJudged
 from autograder.outcomes import Outcome, TestResult
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from autograder.course import AssignedNotebook
     from autograder.judging.cases import Case
@@ -35,7 +35,8 @@ class SuiteRun:
 
     ``only`` are the questions to run the tests of; by default all of them. ``weights`` are those of all tests that
     there are, so that a test which never ran is not taken for one that passed. ``pairs`` are the forward and backward
-    functions that were seen to belong together.
+    functions that were seen to belong together. ``may_wait`` tells of a question that has failed a test whether it is
+    first to be judged in another way; those whose other tests were not run for that are in ``waiting``.
     """
 
     assigned: AssignedNotebook
@@ -47,6 +48,8 @@ class SuiteRun:
     judged_with: dict[str, str] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     pairs: set[tuple[str, str]] = field(default_factory=set)
+    may_wait: Callable[[str], bool] = lambda _: False
+    waiting: set[str] = field(default_factory=set)
     _charges: dict[str, list[Remark]] = field(default_factory=dict, init=False)
     _right: dict[str, tuple[Judge, Case]] = field(default_factory=dict, init=False)
     _wrong: dict[str, tuple[Judge, Failure]] = field(default_factory=dict, init=False)
@@ -62,10 +65,12 @@ class SuiteRun:
         self.errors += suite.errors
         asked = self.only or self.assigned.names
         for test in suite.tests:
-            if test.question in asked:
+            if test.question in asked and test.question not in self.waiting:
                 self._ask(test)
-                if hasty and (self.errors or self.results[test.question][-1].outcome is not Outcome.PASSED):
+                if hasty and (self.errors or test.question in self.failing):
                     return
+                if test.question in self.failing and self.may_wait(test.question):
+                    self.waiting.add(test.question)
         self._conclude()
         self.errors += [
             f"{self.assigned.suite.name} has no test for {name}"
@@ -81,6 +86,13 @@ class SuiteRun:
             tests = self.results[question]
             place = next(place for place, test in enumerate(tests) if test.outcome is Outcome.FAILED)
             tests[place] = replace(tests[place], example=example)
+
+    @property
+    def failing(self) -> set[str]:
+        """The questions of which a test has not passed."""
+        return {
+            name for name, tests in self.results.items() if any(test.outcome is not Outcome.PASSED for test in tests)
+        }
 
     def earned(self, question: str) -> float:
         """The share of a question's tests that passed, by weight."""

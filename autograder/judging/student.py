@@ -55,7 +55,7 @@ class Student(Answers):
     ) -> None:
         super().__init__(loan or Loan({}))
         self.problems: list[Problem] = []
-        self._notebook = notebook
+        self.notebook = notebook
         self._policy = policy
         self._new_box = partial(OpenBox, policy) if inside else partial(Box, policy, None if isolated else Way.OPEN)
         self._bounds = None if inside else Bounds(policy.call_seconds, policy.memory)
@@ -175,13 +175,13 @@ class Student(Answers):
         name = function.partition(".")[0]
         if name in self._loan.names:
             return
-        statement = defines(self._notebook.statements, name)
+        statement = defines(self.notebook.statements, name)
         if statement is None:
-            spoiled = self._notebook.problem_with(name)
+            spoiled = self.notebook.problem_with(name)
             if spoiled is not None:
                 raise CallFailed(function, f"{name} cannot be read: {spoiled}", "Correct that cell and run it again.")
             hint = "Was its cell deleted, or the function renamed?"
-            raise CallFailed(function, f"{name} is not defined in {self._notebook.name}.ipynb.", hint)
+            raise CallFailed(function, f"{name} is not defined in {self.notebook.name}.ipynb.", hint)
         if statement.position in self._skipped:
             problem = next(p for p in self.problems if p.cell == statement.cell)
             raise CallFailed(function, f"{name} could not be defined: {problem}.")
@@ -190,7 +190,7 @@ class Student(Answers):
         """Do not wait again for what has hung, or for what calls it."""
         if function in self._fatal:
             raise CallFailed(function, self._fatal[function])
-        used = names_used_by(self._notebook.statements, [function]) if self._fatal else set()
+        used = names_used_by(self.notebook.statements, [function]) if self._fatal else set()
         for name in sorted(used & self._fatal.keys()):
             raise CallFailed(function, f"{function} uses {name}. {self._fatal[name]}")
 
@@ -215,7 +215,7 @@ class Student(Answers):
         return CallFailed(function, f"{function} raised {said}{where}.", " ".join(hints), raised=raises)
 
     def _source_of(self, function: str) -> str:
-        statement = defines(self._notebook.statements, function.partition(".")[0])
+        statement = defines(self.notebook.statements, function.partition(".")[0])
         return statement.source if statement else ""
 
 

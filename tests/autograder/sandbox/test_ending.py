@@ -1,0 +1,130 @@
+"""How a box can end, by itself or with the grader, and that nothing is left of it."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from autograder.sandbox import POLICY, Box, Died, Overran, forkserver
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("import os; os._exit(0)", "ended the interpreter"),
+        ("import os; os.abort()", "crashed the interpreter"),
+        ("import ctypes; ctypes.string_at(0)", "crashed the interpreter"),
+        ("import os; os.closerange(0, 64)", "ended the interpreter"),
+    ],
+)
+def test_an_interpreter_that_ends_is_told_apart_from_an_answer(box, source, told, statement):
+    with pytest.raises(Died, match=told):
+        # closed descriptors show only when the answer cannot be written
+        box.execute(statement(source))
+
+
+def test_leaving_by_exit_is_an_exception_and_not_the_end(box, run, ask):
+    assert run(box, "raise SystemExit(0)") == "SystemExit"
+    assert run(box, "class Mine(BaseException): pass\nraise Mine") == "Mine"
+    assert ask(box, "1") == 1
+
+
+def test_an_endless_loop_ends_with_its_time_limit_even_when_signals_are_blocked(way, statement):
+    with Box(replace(POLICY, statement_seconds=0.5), way) as box:
+        started = time.monotonic()
+        with pytest.raises(Overran, match=r"did not come to an end within 0.5 s"):
+            box.execute(statement("import signal\nsignal.pthread_sigmask(0, range(1, 65))\nwhile True: pass"))
+        assert time.monotonic() - started < 3
+
+
+def test_processor_time_is_limited_even_when_wall_time_is_not(way, statement):
+    with Box(replace(POLICY, cpu_seconds=1, statement_seconds=30), way) as box, pytest.raises(Died):
+        box.execute(statement("while True: pass"))
+
+
+def test_output_without_end_costs_only_its_time_limit(way, statement):
+    with Box(replace(POLICY, statement_seconds=0.5), way) as box, pytest.raises(Overran):
+        box.execute(statement("while True: print('x' * 1000)"))
+
+
+def descendants(process):
+    """The processes below a process, by their numbers."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+            if state != "Z":
+                parents[int(stat.parent.name)] = int(parent)
+    found, new = set(), {process}
+    while new := {child for child, parent in parents.items() if parent in new}:
+        found |= new
+    return found
+
+
+def test_no_process_and_no_folder_is_left_after_the_end(way, statement):
+    Box(way=way).close()  # from here on its fork server is there
+    before, folders = descendants(os.getpid()), set(Path(tempfile.gettempdir()).glob("box-*/*"))
+    box = Box(way=way)
+    box.execute(statement("import threading, time; threading.Thread(target=time.sleep, args=(600,)).start()"))
+    assert len(descendants(os.getpid())) > len(before)
+    box.close()
+    box.close()
+    deadline = time.monotonic() + 10
+
+    def left():
+        return descendants(os.getpid()) - before or set(Path(tempfile.gettempdir()).glob("box-*/*")) - folders
+
+    while left():  # who watched it takes its folder away, and ends
+        assert time.monotonic() < deadline
+        os.sched_yield()
+
+
+@pytest.mark.parametrize("ended", ["os.kill(os.getpid(), 9)", "sys.exit()"])
+def test_a_box_dies_with_the_grader(way, ended):
+    script = (
+        "import os, sys\nfrom pathlib import Path\nsys.path.insert(0, sys.argv[1])\n"
+        "from autograder.sandbox import Box, Way\nfrom coursekit.notebook import Statement\n"
+        "from test_ending import descendants\n"
+        f"box = Box(way={way})\n"
+        "box.execute(Statement('import signal; signal.pthread_sigmask(0, range(1, 65))', 1, 1, 0))\n"
+        f"print(*descendants(os.getpid()), flush=True)\n{ended}"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(Path(__file__).parent)], capture_output=True, text=True, check=False
+    )
+    found = set(map(int, done.stdout.split()))
+    assert len(found) >= 3, done.stderr
+    deadline = time.monotonic() + 10
+    while found and time.monotonic() < deadline:
+        found = {number for number in found if alive(number)}
+        os.sched_yield()
+    assert not found
+
+
+def alive(process):
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_fork_server_that_was_killed_is_started_anew(way, tmp_path, monkeypatch, ask, statement):
+    others = descendants(os.getpid())
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # nobody is left to take its folder away
+    monkeypatch.setattr(forkserver, "_servers", {})
+    with Box(way=way) as box:
+        while found := descendants(os.getpid()) - others:
+            for process in found:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, 9)
+        with pytest.raises(Died):
+            box.execute(statement("pass"))
+    with Box(way=way) as box:
+        assert ask(box, "1") == 1
+    forkserver._close()
