@@ -89,6 +89,8 @@ class ForkServer:
 
     def fork(self) -> Child:
         """A new worker. Raises OSError if the server is gone."""
+        if self._server.poll() is not None:  # while what was in it ends, its socket still takes messages
+            raise BrokenPipeError
         requests, sink = os.pipe()
         source, answers = os.pipe()
         leash, end = socket.socketpair()

@@ -1,8 +1,10 @@
 """Boxes of both ways, and what is asked of them."""
 
+import tempfile
+
 import pytest
 
-from autograder.sandbox import Box, Raised, Step, Way
+from autograder.sandbox import Box, Raised, Step, Way, forkserver
 from coursekit.notebook import Statement
 
 
@@ -15,6 +17,15 @@ def way(request):
 def box(way):
     with Box(way=way) as box:
         yield box
+
+
+@pytest.fixture
+def no_servers(monkeypatch, tmp_path):
+    """A grader that has not started a box yet, and that has the folders of its boxes apart from those of others."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(forkserver, "_servers", {})
+    yield
+    forkserver._close()
 
 
 @pytest.fixture

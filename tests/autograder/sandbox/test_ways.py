@@ -6,15 +6,7 @@ import sys
 import pytest
 
 from autograder.errors import SandboxUnavailable
-from autograder.sandbox import Box, Way, forkserver, strongest
-
-
-@pytest.fixture
-def no_servers(monkeypatch):
-    """A grader that has not started a box yet."""
-    monkeypatch.setattr(forkserver, "_servers", {})
-    yield
-    forkserver._close()
+from autograder.sandbox import Box, Way, strongest
 
 
 @pytest.fixture
