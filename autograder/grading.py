@@ -200,7 +200,8 @@ class _Sitting:
     def _judge_with(self, paper: _Paper, run: SuiteRun, question: str, loan: Loan) -> None:
         """Judge a question with functions lent to it."""
         again = self._anew(paper, run, [question], loan)
-        if again.earned(question) >= run.earned(question):  # if no better, its words are still about this question
+        # If it is no better, its words are still about this question.
+        if question in again.results and again.earned(question) >= run.earned(question):
             run.results[question] = again.results[question]
             lent = ", ".join(name for name in loan.names if name in loan.used)
             run.judged_with[question] = f"reference: {lent}" if lent else again.judged_with.get(question, "own")

@@ -116,10 +116,9 @@ class Classroom:
         return json.dumps({"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5})
 
     def _write_suites(self, assigned: AssignedNotebook) -> None:
-        """The suite without the tests of other questions, and the known mistakes."""
+        """The suite without the tests of other questions, the known mistakes, and what both import."""
         folder = self.suites / ASSIGNMENT
-        folder.mkdir(parents=True)
-        shutil.copy(assigned.suite.with_name(f"misconceptions_{NOTEBOOK}.py"), folder)
+        shutil.copytree(assigned.suite.parent, folder, ignore=shutil.ignore_patterns("test_*", "__pycache__"))
         tree = ast.parse(assigned.suite.read_text())
         tree.body = [node for node in tree.body if _question_of(node) in (None, *QUESTIONS)]
         (folder / assigned.suite.name).write_text(ast.unparse(tree))

@@ -40,28 +40,31 @@ def counting(calls, who, function):
     return counted
 
 
-def test_its_checks_make_about_as_many_calls_as_the_hidden_suite(checks, calls, monkeypatch):
+def test_its_checks_make_as_many_calls_as_is_said_of_them_and_of_the_hidden_suite(checks, calls, monkeypatch):
     notebook = next(each for each in load_assignment("captioning").notebooks if each.name == "lstm_captioning")
     perform = Answers.perform
 
-    def performing(self, steps):
-        calls["suite"] += len(steps)
-        return perform(self, steps)
+    def performing(who):
+        def performed(self, steps):
+            calls[who] += len(steps)
+            return perform(self, steps)
 
-    monkeypatch.setattr(Answers, "perform", performing)
-    with closing(Student(notebook.source, notebook.names, inside=True)) as student:
-        for question in checks.PAIRS:
-            run = SuiteRun(notebook, student, seed=1, only=[question])
-            run.run()
-            assert run.earned(question) == 1
+        return performed
+
+    for seed, who in enumerate(("suite", "suite again")):
+        monkeypatch.setattr(Answers, "perform", performing(who))
+        with closing(Student(notebook.source, notebook.names, inside=True)) as student:
+            for question in checks.PAIRS:
+                run = SuiteRun(notebook, student, seed, only=[question])
+                run.run()
+                assert run.earned(question) == 1
 
     for name in ("check_forward", "check_gradients", "check_zero"):  # each asks the solution once
         monkeypatch.setattr(checks, name, counting(calls, "checks", getattr(checks, name)))
     defined = notebook.reference._workspace._notebook.module.__dict__
     for question, pair in checks.PAIRS.items():
         getattr(checks, question)(*(counting(calls, "checks", defined[name]) for name in pair))
-    # 230 and 248 were counted: the suite also looks how an answer comes about.
-    assert calls["checks"] == pytest.approx(calls["suite"], rel=0.1)
+    assert dict(calls) == {"checks": 230, "suite": 270, "suite again": 138}  # as benchmarks/README.md says
 
 
 def test_a_seed_makes_the_same_synthetic_class_again(tmp_path):

@@ -23,13 +23,13 @@ from autograder.judging.calling import entry, losses, shown
 from autograder.judging.cases import LayerCase, ModelCase
 from autograder.judging.conduct import Habit, Remark
 from autograder.judging.error_maps import error_map
-from autograder.judging.measuring import Differentiated
+from autograder.judging.measuring import Differentiated, Slopes
 from autograder.judging.verdicts import Difference, Failure, NotJudged
-from autograder.judging.watching import Watched, small_moves
+from autograder.judging.watching import LOSS_MORE_THAN_CHANCE, Watched, small_moves
 from coursekit.gradcheck import LIMITS, STEP, compare
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from autograder.judging.answers import Answers, Reference
     from autograder.judging.calling import Differentiable, Model
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from coursekit.gradcheck import Comparison
 
 FOLLOW_THROUGH = "follow-through"
+EXACTLY = LIMITS["float64"] / 10
+"""Slopes that differ by less leave no doubt."""
 NEARLY = 1e-3
 """Errors below it may be the numeric gradient's: 8e-6 was seen for a right one, and 8e-8 with a tenth of the step."""
-OTHERS = 2
-"""So many other parameters of a model are moved to see whether its loss, though wrong, responds like the right one."""
 
 
 def question(name: str, *, weight: float = 1.0) -> pytest.MarkDecorator:
@@ -54,7 +54,8 @@ class Judge:
     """What a hidden test is given: who answers, a source of numbers, and the ways to judge.
 
     ``pairs``, of forward and backward functions, ``cases``, the one at hand last, ``followed_through`` and ``remarks``
-    are filled in while it judges.
+    are filled in while it judges. ``measured`` says at which cases of the test the reference's gradients were seen to
+    be the numeric ones: each process measures them once, the first time that it comes there.
     """
 
     question: str
@@ -66,6 +67,7 @@ class Judge:
     cases: list[Case] = field(default_factory=list)
     followed_through: bool = False
     remarks: list[Remark] = field(default_factory=list)
+    measured: set[tuple[int, tuple[str, ...]]] = field(default_factory=set)
 
     # ------------------------------------------------------------------------------------- drawing inputs
 
@@ -112,7 +114,7 @@ class Judge:
         which are drawn unless they are given.
         """
         self.pairs.add((layer.forward, layer.backward))
-        expected, _ = layer.run_forward(self.reference, inputs)
+        expected, right = layer.run_forward(self.reference, inputs)
         if upstream is None:
             upstream = [np.asarray(self.normal(*np.shape(out), scale=scale)) for out in expected]
         case = LayerCase(layer, inputs, upstream, names or layer.gradients)
@@ -139,7 +141,10 @@ class Judge:
         if mine:
             answering: Sequence[Answers] = twins or [who]
             functions = [Differentiated(partial(layer.run_many, each), inputs, upstream) for each in answering]
-            self._accept_gradients(mine, "d{}", functions, gradients, derived=who is self.reference)
+            derived = layer.run_backward(self.reference, upstream, right) if who is self.reference else {}
+            self._accept_gradients(
+                mine, "d{}", functions, gradients, {name: derived[f"d{name}"] for name in mine if derived}
+            )
         if watched is not None:
             for name, value in mine.items():
                 watched.must_fit(name, value, upstream)
@@ -159,7 +164,7 @@ class Judge:
         [(yours, _)] = losses(self.student, model, [params], arguments)
         case.yours["loss"] = yours
         [(expected, _)] = losses(self.reference, model, [params], arguments)
-        self._accept("loss", yours, expected, lambda wrong: losses(wrong, model, [params], arguments)[0][0])
+        self._accept("loss", yours, expected, lambda wrong: _losses(model, arguments, wrong, [params])[0][0])
 
     def loss_gradient(
         self, model: Model, params: Mapping[str, np.ndarray], arguments: Sequence[Any], name: str
@@ -167,39 +172,42 @@ class Judge:
         """Pass if ``grads[name]`` is the numeric gradient of the student's own loss. Raises Failure or NotJudged."""
         case = ModelCase(model, params, arguments, name)
         self.cases.append(case)
-        [(expected, _)] = losses(self.reference, model, [params], arguments)
+        [(expected, right)] = losses(self.reference, model, [params], arguments)
         [(own, grads)] = losses(self.student, model, [params], arguments)
         compared = compare("loss", shown(own), expected)
         if compared.problem is not None:
             raise NotJudged(f"The loss has to be a number first. {compared.problem}")
         who = self._as_far_as_numbers_tell(right=compared.passed)
-        watched = self._loss_must_respond(model, params, arguments, name) if who is not self.reference else None
 
         def gradients(who: Answers) -> dict[str, Any]:
             return {name: entry(model, losses(who, model, [params], arguments)[0][1], name)}
 
         case.yours[name] = entry(model, grads, name)
-        function = Differentiated(
-            lambda batch: [(loss,) for loss, _ in losses(who, model, batch, arguments)], params, (1.0,)
+        wrong = who is not self.reference
+        twins = (
+            self.mistakes.twins(model.loss, own, lambda who: _losses(model, arguments, who, [params])[0][0])
+            if wrong
+            else []
         )
-        derived = who is self.reference
-        self._accept_gradients({name: case.yours[name]}, "grads['{}']", [function], gradients, derived=derived)
+        if any(_equal(case.yours[name], gradients(twin)[name]) for twin in twins):
+            return
+        watched = self._loss_must_respond(model, params, arguments) if wrong and not twins else None
+        answering: Sequence[Answers] = twins or [who]
+        functions = [Differentiated(partial(_losses, model, arguments, each), params, (1.0,)) for each in answering]
+        derived = {} if wrong else {name: entry(model, right, name)}
+        self._accept_gradients({name: case.yours[name]}, "grads['{}']", functions, gradients, derived)
         if watched is not None:
             watched.must_fit(name, case.yours[name], (1.0,))
 
-    def _loss_must_respond(
-        self, model: Model, params: Mapping[str, np.ndarray], arguments: Sequence[Any], name: str
-    ) -> Watched:
-        """The same as :meth:`_must_respond` for a loss, one of its parameters, and a few of the others."""
-        others = [other for other in params if other != name]
-        names = [name, *self.rng.permutation(others)[:OTHERS].tolist()]
-        moves = small_moves(params, names, self.rng)
+    def _loss_must_respond(self, model: Model, params: Mapping[str, np.ndarray], arguments: Sequence[Any]) -> Watched:
+        """The same as :meth:`_must_respond` for a loss and all of its parameters."""
+        moves = small_moves(params, list(params), self.rng)
         yours, right = (
-            [np.atleast_1d(np.asarray(loss, dtype=np.float64)) for loss, _ in losses(who, model, moves, arguments)]
+            [np.atleast_1d(np.asarray(loss, dtype=np.float64)) for [loss] in _losses(model, arguments, who, moves)]
             for who in (self.student, self.reference)
         )
-        watched = Watched(model.loss, names, moves, yours)
-        watched.must_be_like(right)
+        watched = Watched(model.loss, list(params), moves, yours)
+        watched.must_be_like(right, LOSS_MORE_THAN_CHANCE)
         return watched
 
     def _own_forward(self, layer: Differentiable, inputs: Mapping[str, Any]) -> tuple[list[Any], Any]:
@@ -257,41 +265,38 @@ class Judge:
         called: str,
         functions: Sequence[Differentiated],
         ask: Callable[[Answers], Mapping[str, Any]],
-        *,
-        derived: bool,
+        derived: Mapping[str, Any],
     ) -> None:
         """Raise Failure unless ``yours`` are the numeric gradients, by input, of one of the functions.
 
-        A few random directions tell right gradients at a small part of the cost. Where they find a difference, a tenth
-        of what would fail, every entry is compared, for the verdict and for the message: if it is the reference that is
-        differentiated, with what its backward pass derives, if that fits what was measured; else with what is measured
-        entry by entry.
+        What the reference's backward pass derives, if that was measured, stands for them. Else a few random directions
+        tell right gradients at a small part of the cost; where they find a difference, a tenth of what would fail, each
+        gradient is measured entry by entry, for the verdict and for the message.
 
         Args:
             yours: the student's.
             called: how a gradient by "{}" is called in messages.
             functions: what they are to be gradients of.
             ask: gets them from whoever answers.
-            derived: whether the reference's backward pass gives the gradients of the function.
+            derived: those that the reference's backward pass gives, if it is that forward pass which is differentiated.
         """
-        slopes = [function.slopes(list(yours), self.rng) for function in functions]
-        formed = [
-            compare(called.format(name), shown(value), np.zeros_like(functions[0].inputs[name]))
-            for name, value in yours.items()
-        ]
-        limit = LIMITS["float64"] / 10
-        if all(each.problem is None for each in formed) and any(each.fit(yours, limit) for each in slopes):
-            for each in formed:
-                self._say(each)
-            return
-        right = ask(self.reference) if derived else {}
-        if derived and slopes[0].fit(right, NEARLY):
-            expected = right
-        elif len(yours) > 1:  # each by itself, to see which are right
-            for name, value in yours.items():
-                self._accept_gradients({name: value}, called, functions, ask, derived=derived)
-            return
+        if derived and self._measured(functions[0], derived):
+            expected = derived
         else:
+            formed = [
+                compare(called.format(name), shown(value), np.zeros_like(functions[0].inputs[name]))
+                for name, value in yours.items()
+            ]
+            slopes = [self._slopes(function, yours) for function in functions]
+            if all(each.problem is None for each in formed) and any(each.fit(yours, EXACTLY) for each in slopes):
+                for each in formed:
+                    self._say(each)
+                return
+            if len(yours) > 1:  # each by itself, to see which are right
+                for name, value in yours.items():
+                    part = {name: derived[name]} if derived else {}
+                    self._accept_gradients({name: value}, called, functions, ask, part)
+                return
             expected = {name: self._numeric(name, value, functions) for name, value in yours.items()}
         for name, value in yours.items():
 
@@ -299,6 +304,21 @@ class Judge:
                 return ask(who)[name]
 
             self._accept(called.format(name), value, expected[name], again, against="numeric")
+
+    def _measured(self, function: Differentiated, gradients: Mapping[str, Any]) -> bool:
+        """Whether the reference's gradients are the numeric ones, which need not be measured again for each student."""
+        place = len(self.cases), tuple(gradients)
+        if place in self.measured:
+            return True
+        slopes = self._slopes(function, gradients)
+        if slopes.fit(gradients, EXACTLY):
+            self.measured.add(place)
+            return True
+        return slopes.fit(gradients, NEARLY)
+
+    def _slopes(self, function: Differentiated, names: Iterable[str]) -> Slopes:
+        """Along directions of numbers of their own: others are drawn the same, whether these are needed or not."""
+        return function.slopes(list(names), *self.rng.spawn(1))
 
     @staticmethod
     def _numeric(name: str, yours: Any, functions: Sequence[Differentiated]) -> np.ndarray:
@@ -347,6 +367,13 @@ class Judge:
             raise Failure(str(comparison), error_map=where, difference=difference)
         told = f"{comparison}\n  this is what you get when {known.explanation}"
         raise Failure(told, known.hint, known.name, where, difference)
+
+
+def _losses(
+    model: Model, arguments: Sequence[Any], who: Answers, batch: Sequence[Mapping[str, Any]]
+) -> list[Sequence[Any]]:
+    """The loss under each of many sets of parameters, as the one output that it is."""
+    return [(loss,) for loss, _ in losses(who, model, batch, arguments)]
 
 
 def _equal(yours: Any, other: Any) -> bool:

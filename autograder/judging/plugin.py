@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
@@ -36,13 +36,17 @@ QUIET = (
 
 @dataclass(frozen=True)
 class HiddenTest:
-    """One test of a suite: its question and its weight among the tests of that, and the line that the student reads."""
+    """One test of a suite: its question and its weight among the tests of that, and the line that the student reads.
+
+    ``measured`` is kept for its judges: see :class:`autograder.judging.judge.Judge`.
+    """
 
     name: str
     title: str
     question: str
     weight: float
     item: pytest.Item
+    measured: set[tuple[int, tuple[str, ...]]] = field(default_factory=set)
 
 
 class Suite:

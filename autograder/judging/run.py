@@ -107,6 +107,7 @@ class SuiteRun:
             rng=np.random.default_rng([self.seed, zlib.crc32(test.name.encode())]),
             mistakes=self.assigned.mistakes,
             pairs=self.pairs,
+            measured=test.measured,
         )
         raised = self.assigned.tests.ask(test, judge)
         for when, error in raised.items():

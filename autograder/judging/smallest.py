@@ -186,7 +186,7 @@ class _Search:
 
     def _asked(self, case: Case, who: Answers) -> Exception | None:
         """What is wrong with somebody's answer."""
-        judge = replace(self._judge, student=who, mistakes=UNKNOWN, cases=[], remarks=[], pairs=set())
+        judge = replace(self._judge, student=who, mistakes=UNKNOWN, cases=[], remarks=[], pairs=set(), measured=set())
         try:
             case.ask(judge)
         except (Verdict, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
