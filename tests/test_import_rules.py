@@ -167,3 +167,9 @@ def test_a_file_holds_one_thing():
         for path in (HOME / package).rglob("*.py"):
             if "suites" not in path.parts:
                 assert len(path.read_text(encoding="utf-8").splitlines()) <= 450, path
+
+
+def test_what_makes_nbformat_slow_to_import_is_left_out():
+    code = "import sys, autograder.gradebook.writing; print('nbformat' in sys.modules, 'lark' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True False\n"
