@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from coursekit.gradcheck import Comparison
 
 FOLLOW_THROUGH = "follow-through"
+Place: TypeAlias = "tuple[int, tuple[str, ...]]"
+"""The number of a case in its test, and the gradients that are compared there."""
 EXACTLY = LIMITS["float64"] / 10
 """Slopes that differ by less leave no doubt."""
 NEARLY = 1e-3
@@ -67,7 +69,7 @@ class Judge:
     cases: list[Case] = field(default_factory=list)
     followed_through: bool = False
     remarks: list[Remark] = field(default_factory=list)
-    measured: set[tuple[int, tuple[str, ...]]] = field(default_factory=set)
+    measured: set[Place] = field(default_factory=set)
 
     # ------------------------------------------------------------------------------------- drawing inputs
 

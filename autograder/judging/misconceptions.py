@@ -17,6 +17,7 @@ from autograder.errors import SuiteError
 from autograder.judging.answers import Reference
 from autograder.judging.verdicts import Verdict
 from coursekit.gradcheck import compare
+from coursekit.notebook import names_used_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -85,6 +86,7 @@ class KnownMistakes:
         self._statements = statements
         self._file = file
         self._answers: dict[Misconception, Reference] = {}
+        self._used: dict[str, set[str]] = {}
 
     def recognise(
         self, question: str, yours: Any, expected: Any, ask: Callable[[Answers], Any]
@@ -93,21 +95,22 @@ class KnownMistakes:
 
         ``ask`` asks somebody for the value that was compared; a mistake that changes nothing here is no explanation.
         """
-        for known, theirs in self._all(question, ask):
+        for known, theirs in self._all({question}, ask):
             if _equal(yours, theirs) and not compare("", theirs, expected).passed:
                 return known
         return None
 
     def twins(self, question: str, yours: Any, ask: Callable[[Answers], Any]) -> list[Reference]:
-        """The reference with a mistake in ``question``, for each that gives ``yours`` when it is asked.
+        """The reference with a mistake in ``question`` or what it uses, for each that gives ``yours`` when it is asked.
 
         Where ``question`` is a method, mistakes made in its class count as made in it.
         """
-        return [self._made(known) for known, theirs in self._all(question, ask) if compare("", yours, theirs).passed]
+        found = self._all({question, *self._used_by(question)}, ask)
+        return [self._made(known) for known, theirs in found if compare("", yours, theirs).passed]
 
-    def _all(self, question: str, ask: Callable[[Answers], Any]) -> Iterator[tuple[Misconception, Any]]:
+    def _all(self, questions: set[str], ask: Callable[[Answers], Any]) -> Iterator[tuple[Misconception, Any]]:
         for known in self._misconceptions:
-            if f"{question}.".startswith(f"{known.question}."):
+            if any(f"{question}.".startswith(f"{known.question}.") for question in questions):
                 made = self._made(known)
                 try:
                     with np.errstate(all="ignore"):  # some mistakes overflow
@@ -118,6 +121,11 @@ class KnownMistakes:
                     made.forget()
                 if isinstance(theirs, (np.ndarray, np.generic, float, int)):
                     yield known, theirs
+
+    def _used_by(self, question: str) -> set[str]:
+        if question not in self._used:
+            self._used[question] = names_used_by(self._statements, [question.partition(".")[0]])
+        return self._used[question]
 
     def _made(self, known: Misconception) -> Reference:
         if known not in self._answers:

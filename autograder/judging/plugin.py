@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from autograder.judging.judge import Judge
+    from autograder.judging.judge import Judge, Place
 
 # capture, as it cannot be used when pytest has ended
 UNUSED = (
@@ -46,7 +46,7 @@ class HiddenTest:
     question: str
     weight: float
     item: pytest.Item
-    measured: set[tuple[int, tuple[str, ...]]] = field(default_factory=set)
+    measured: set[Place] = field(default_factory=set)
 
 
 class Suite:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from autograder.judging.answers import Answers
     from autograder.judging.cases import Case
-    from autograder.judging.judge import Judge
+    from autograder.judging.judge import Judge, Place
 
 UNKNOWN = KnownMistakes((), (), Path())
 MULTIPLE = 8
@@ -176,17 +176,19 @@ class _Search:
         self._tries -= 1
         if self._tries < 0 or time.monotonic() > self._deadline:
             return False
-        failure = self._asked(case, self._judge.student)
+        measured: set[Place] = set()
+        failure = self._asked(case, self._judge.student, measured)
         if not isinstance(failure, Failure) or _kind(failure) != self._kind:
             return False
-        if self._asked(case, self._judge.reference) is not None:
+        if self._asked(case, self._judge.reference, measured) is not None:
             return False
         self._best, self._failure = case, failure
         return True
 
-    def _asked(self, case: Case, who: Answers) -> Exception | None:
+    def _asked(self, case: Case, who: Answers, measured: set[Place]) -> Exception | None:
         """What is wrong with somebody's answer."""
-        judge = replace(self._judge, student=who, mistakes=UNKNOWN, cases=[], remarks=[], pairs=set(), measured=set())
+        fresh: dict[str, Any] = {"cases": [], "remarks": [], "pairs": set(), "measured": measured}
+        judge = replace(self._judge, student=who, mistakes=UNKNOWN, **fresh)
         try:
             case.ask(judge)
         except (Verdict, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
