@@ -1,6 +1,7 @@
 """Courses of nbgrader's, made once and copied for each test; and classes made up number by number."""
 
 import contextlib
+import importlib.util
 import itertools
 import os
 import shutil
@@ -80,6 +81,23 @@ class Course:
             done = CliRunner().invoke(main, list(map(str, arguments)))
         assert done.exit_code == code, done.output
         return done.output
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "question(name, weight): the question of a test of a hidden suite")
+
+
+@pytest.fixture
+def load_suite():
+    """Imports the hidden suite of a notebook as a module."""
+
+    def load(assigned):
+        spec = importlib.util.spec_from_file_location("suite", assigned.suite)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 @pytest.fixture(scope="session")

@@ -44,13 +44,9 @@ def test_the_stub_earns_nothing(graded):
     assert all("is not written yet" in grade.told(name) for name in grade.points)
 
 
-def test_the_reference_passes_whatever_the_seed():
+def test_the_reference_passes_whatever_the_seed(load_suite):
     """200 seeds, judged in this process: every test of the suite but those of sizes, kinks and poles among them."""
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location("suite", ASSIGNED.suite)
-    suite = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(suite)
+    suite = load_suite(ASSIGNED)
     for seed in range(200):
         judge = Judge("", ASSIGNED.reference, ASSIGNED.reference, np.random.default_rng(seed), ASSIGNED.mistakes)
         for gate in (suite.ADD, suite.MULTIPLY, suite.COPY, suite.EXP, suite.RECIPROCAL):

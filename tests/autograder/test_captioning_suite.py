@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from autograder.course import HOME, load_assignment
+from autograder.judging.answers import Reference
 from autograder.judging.judge import Judge
 from autograder.judging.misconceptions import with_mistake
+from autograder.judging.smallest import UNKNOWN
+from autograder.judging.verdicts import Failure
 from coursekit.notebook import slice_for
 
 ASSIGNMENT = load_assignment("captioning", HOME)
@@ -44,7 +47,7 @@ def test_float32_inside_is_right_with_a_remark_as_long_as_the_result_is_accurate
     assert any("float32" in test.remark for test in grade.questions["rnn_step_forward"].tests)
 
 
-def test_the_reference_passes_whatever_the_seed():
+def test_the_reference_passes_whatever_the_seed(load_suite):
     """1,000 seeds, judged in this process: every gradient of every layer."""
     for assigned in ASSIGNMENT.notebooks:
         suite = load_suite(assigned)
@@ -61,13 +64,46 @@ def test_the_reference_passes_whatever_the_seed():
             assigned.reference.forget()
 
 
-def load_suite(assigned):
-    import importlib.util
+def test_a_reference_with_a_wrong_backward_pass_is_not_believed(load_suite):
+    assigned = ASSIGNMENT.notebooks[0]
+    suite = load_suite(assigned)
+    known = next(known for known in assigned.misconceptions if known.question == "rnn_step_backward")
+    wrong = Reference(with_mistake(assigned.solution, known), assigned.path)
+    measured = set()
+    for seed in range(3):
+        right = Judge("", assigned.reference, wrong, np.random.default_rng(seed), UNKNOWN, measured=measured)
+        right.gradients(suite.STEP, suite.step_inputs(right))
+        judge = Judge("", wrong, wrong, np.random.default_rng(seed), UNKNOWN, measured=measured)
+        with pytest.raises(Failure, match="is wrong"):
+            judge.gradients(suite.STEP, suite.step_inputs(judge))
+    assert not measured
 
-    spec = importlib.util.spec_from_file_location("suite", assigned.suite)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+
+def test_the_gradients_of_a_right_reference_are_measured_once(load_suite):
+    assigned = ASSIGNMENT.notebooks[0]
+    suite = load_suite(assigned)
+    measured = set()
+    evaluations = []
+    for seed in range(3):
+        judge = Judge(
+            "", assigned.reference, Counted(assigned), np.random.default_rng(seed), UNKNOWN, measured=measured
+        )
+        judge.gradients(suite.STEP, suite.step_inputs(judge))
+        evaluations.append(judge.reference.calls)
+    assert len(measured) == 1
+    assert evaluations == [2 + 6, 2, 2]  # forward and backward, and the first time three directions
+
+
+class Counted(Reference):
+    """The reference of a notebook, and how often it is called."""
+
+    def __init__(self, assigned):
+        super().__init__(assigned.solution, assigned.path)
+        self.calls = 0
+
+    def perform(self, steps):
+        self.calls += len(steps)
+        return super().perform(steps)
 
 
 def test_a_mistake_that_is_not_in_the_reference_is_an_error_of_the_suite():

@@ -11,6 +11,7 @@ from autograder.judging.answers import Reference
 from autograder.judging.lending import Loan, needed_loan
 from autograder.judging.student import Student
 from autograder.judging.verdicts import CallFailed
+from autograder.outcomes import Outcome
 from autograder.sandbox import Box, Lied
 from autograder.sandbox.box import Step
 from coursekit.notebook import Statement, read_notebook
@@ -36,6 +37,16 @@ def test_two_mistakes_in_two_questions_cost_two_questions(student, graded):
     student.change("CaptioningRNN.loss", "captions_out, mask)", "captions_in, mask)")
     grade = graded(student)
     assert grade.lost == {"rnn_step_backward", "CaptioningRNN.loss"}
+
+
+def test_what_cannot_do_with_lent_functions_keeps_all_that_it_earns_with_its_own(student, graded):
+    student.change("rnn_step_backward", "x.T @ da", "2 * x.T @ da")
+    student.change("rnn_backward", "T = dh.shape[1]", "T = len([x for x, *_ in cache])")  # it looks into the caches
+    question = graded(student).questions["rnn_backward"]
+    passed = [test.name for test in question.tests if test.outcome is Outcome.PASSED]
+    assert passed == [f"test_sequence_backward[{name}]" for name in ("dx", "dh0", "dWh", "db")]
+    assert question.judged_with == "own"
+    assert question.points == pytest.approx(4 / 6 * question.max_points, abs=0.01)
 
 
 def test_functions_that_are_missing_are_lent_to_those_that_use_them(student, graded):
