@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from autograder.judging.answers import Answers, Reference
     from autograder.judging.calling import Differentiable, Model
     from autograder.judging.cases import Case
-    from autograder.judging.misconceptions import KnownMistakes
+    from autograder.judging.misconceptions import KnownMistakes, Misconception
     from coursekit.gradcheck import Comparison
 
 FOLLOW_THROUGH = "follow-through"
@@ -56,8 +56,9 @@ class Judge:
     """What a hidden test is given: who answers, a source of numbers, and the ways to judge.
 
     ``pairs``, of forward and backward functions, ``cases``, the one at hand last, ``followed_through`` and ``remarks``
-    are filled in while it judges. ``measured`` says at which cases of the test the reference's gradients were seen to
-    be the numeric ones: each process measures them once, the first time that it comes there.
+    are filled in while it judges. ``ruled_out`` are the known mistakes that a function of the student's was seen not to
+    be, in all tests of a run. ``measured`` says at which cases of the test the reference's gradients were seen to be
+    the numeric ones: each process measures them once, the first time that it comes there.
     """
 
     question: str
@@ -70,6 +71,7 @@ class Judge:
     followed_through: bool = False
     remarks: list[Remark] = field(default_factory=list)
     measured: set[Place] = field(default_factory=set)
+    ruled_out: set[tuple[str, Misconception]] = field(default_factory=set)
 
     # ------------------------------------------------------------------------------------- drawing inputs
 
@@ -131,7 +133,7 @@ class Judge:
             return {name[1:]: found[name] for name in case.gradients}
 
         # A forward pass that equals a known mistake is that, as far as numbers tell; any other has to be of one piece.
-        twins = self._twins(layer, inputs, own) if who is not self.reference else []
+        twins = self._layer_twins(layer, inputs, own) if who is not self.reference else []
         watched = self._must_respond(layer, inputs) if who is not self.reference and not twins else None
         # Right but for a known mistake in the forward pass is what the reference's backward pass gives after that.
         known = [gradients(twin) for twin in twins]
@@ -187,9 +189,7 @@ class Judge:
         case.yours[name] = entry(model, grads, name)
         wrong = who is not self.reference
         twins = (
-            self.mistakes.twins(model.loss, own, lambda who: _losses(model, arguments, who, [params])[0][0])
-            if wrong
-            else []
+            self._twins(model.loss, own, lambda who: _losses(model, arguments, who, [params])[0][0]) if wrong else []
         )
         if any(_equal(case.yours[name], gradients(twin)[name]) for twin in twins):
             return
@@ -237,17 +237,21 @@ class Judge:
         self.followed_through = self.followed_through or not right
         return self.reference if right else self.student
 
-    def _twins(self, layer: Differentiable, inputs: Mapping[str, Any], own: Sequence[Any]) -> list[Reference]:
-        """The reference with each known mistake in its forward pass that gives the student's outputs.
-
-        Where there is one, theirs is no function that was made up, however little it has in common with the right one:
-        gates in another order change nearly every number.
-        """
+    def _layer_twins(self, layer: Differentiable, inputs: Mapping[str, Any], own: Sequence[Any]) -> list[Reference]:
+        """The same as :meth:`_twins` for all outputs of a layer together."""
 
         def all_outputs(who: Answers) -> Any:
             return np.concatenate([np.ravel(output) for output in layer.run_forward(who, inputs)[0]])
 
-        return self.mistakes.twins(layer.forward, np.concatenate([np.ravel(output) for output in own]), all_outputs)
+        return self._twins(layer.forward, np.concatenate([np.ravel(output) for output in own]), all_outputs)
+
+    def _twins(self, function: str, own: Any, ask: Callable[[Answers], Any]) -> list[Reference]:
+        """The reference with each known mistake in a forward pass that gives what the student's gives.
+
+        Where there is one, theirs is no function that was made up, however little it has in common with the right one:
+        gates in another order change nearly every number.
+        """
+        return self.mistakes.twins(function, own, ask, self.ruled_out)
 
     def _must_respond(self, layer: Differentiable, inputs: Mapping[str, Any]) -> Watched:
         """Raise NotJudged unless the student's forward pass, though wrong, responds to its inputs like the right."""

@@ -20,7 +20,7 @@ from coursekit.gradcheck import compare
 from coursekit.notebook import names_used_by
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from autograder.judging.answers import Answers
@@ -95,32 +95,50 @@ class KnownMistakes:
 
         ``ask`` asks somebody for the value that was compared; a mistake that changes nothing here is no explanation.
         """
-        for known, theirs in self._all({question}, ask):
+        for known, theirs in self._asked(self._concerning([question]), ask):
             if _equal(yours, theirs) and not compare("", theirs, expected).passed:
                 return known
         return None
 
-    def twins(self, question: str, yours: Any, ask: Callable[[Answers], Any]) -> list[Reference]:
+    def twins(
+        self, question: str, yours: Any, ask: Callable[[Answers], Any], ruled_out: set[tuple[str, Misconception]]
+    ) -> list[Reference]:
         """The reference with a mistake in ``question`` or what it uses, for each that gives ``yours`` when it is asked.
 
-        Where ``question`` is a method, mistakes made in its class count as made in it.
+        Where ``question`` is a method, mistakes made in its class count as made in it. Those that give something else
+        are added to ``ruled_out``, and those in there are not asked: what has differed once is not the same function.
         """
-        found = self._all({question, *self._used_by(question)}, ask)
-        return [self._made(known) for known, theirs in found if compare("", yours, theirs).passed]
+        left = [
+            known
+            for known in self._concerning({question, *self._used_by(question)})
+            if (question, known) not in ruled_out
+        ]
+        found = [(known, compare("", yours, theirs).passed) for known, theirs in self._asked(left, ask)]
+        ruled_out |= {(question, known) for known, same in found if not same}
+        return [self._made(known) for known, same in found if same]
 
-    def _all(self, questions: set[str], ask: Callable[[Answers], Any]) -> Iterator[tuple[Misconception, Any]]:
-        for known in self._misconceptions:
-            if any(f"{question}.".startswith(f"{known.question}.") for question in questions):
-                made = self._made(known)
-                try:
-                    with np.errstate(all="ignore"):  # some mistakes overflow
-                        theirs = ask(made)
-                except (Verdict, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-                    continue  # this mistake does not get as far as a value
-                finally:
-                    made.forget()
-                if isinstance(theirs, (np.ndarray, np.generic, float, int)):
-                    yield known, theirs
+    def _concerning(self, questions: Collection[str]) -> list[Misconception]:
+        return [
+            known
+            for known in self._misconceptions
+            if any(f"{question}.".startswith(f"{known.question}.") for question in questions)
+        ]
+
+    def _asked(
+        self, mistakes: Iterable[Misconception], ask: Callable[[Answers], Any]
+    ) -> Iterator[tuple[Misconception, Any]]:
+        """What is given with each of the mistakes, if it gets as far as a value."""
+        for known in mistakes:
+            made = self._made(known)
+            try:
+                with np.errstate(all="ignore"):  # some mistakes overflow
+                    theirs = ask(made)
+            except (Verdict, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+                continue
+            finally:
+                made.forget()
+            if isinstance(theirs, (np.ndarray, np.generic, float, int)):
+                yield known, theirs
 
     def _used_by(self, question: str) -> set[str]:
         if question not in self._used:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from autograder.course import AssignedNotebook
     from autograder.judging.cases import Case
+    from autograder.judging.misconceptions import Misconception
     from autograder.judging.plugin import HiddenTest
     from autograder.judging.student import Student
 
@@ -52,6 +53,7 @@ class SuiteRun:
     waiting: set[str] = field(default_factory=set)
     _charges: dict[str, list[Remark]] = field(default_factory=dict, init=False)
     _right: dict[str, tuple[Judge, Case]] = field(default_factory=dict, init=False)
+    _ruled_out: set[tuple[str, Misconception]] = field(default_factory=set, init=False)
     _wrong: dict[str, tuple[Judge, Failure]] = field(default_factory=dict, init=False)
 
     def run(self, *, hasty: bool = False) -> None:
@@ -108,6 +110,7 @@ class SuiteRun:
             mistakes=self.assigned.mistakes,
             pairs=self.pairs,
             measured=test.measured,
+            ruled_out=self._ruled_out,
         )
         raised = self.assigned.tests.ask(test, judge)
         for when, error in raised.items():
