@@ -210,7 +210,8 @@ class _Sitting:
         """Judge questions by the student's own functions after all, since what was lent has not made them right."""
         whole = self._anew(paper, run, questions)
         for question in questions:
-            if whole.earned(question) > run.earned(question):
+            found = whole.results.get(question, [])
+            if whole.earned(question) > run.earned(question) or len(found) > len(run.results[question]):
                 run.results[question] = whole.results[question]
                 run.judged_with[question] = whole.judged_with.get(question, "own")
 

@@ -45,6 +45,7 @@ def test_what_cannot_do_with_lent_functions_keeps_all_that_it_earns_with_its_own
     question = graded(student).questions["rnn_backward"]
     passed = [test.name for test in question.tests if test.outcome is Outcome.PASSED]
     assert passed == [f"test_sequence_backward[{name}]" for name in ("dx", "dh0", "dWh", "db")]
+    assert len(question.tests) == 6
     assert question.judged_with == "own"
     assert question.points == pytest.approx(4 / 6 * question.max_points, abs=0.01)
 
