@@ -12,7 +12,7 @@ in common with the right one: then anything with an easy derivative would do, an
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -146,7 +146,8 @@ class Judge:
             answering: Sequence[Answers] = twins or [who]
             functions = [Differentiated(partial(layer.run_many, each), inputs, upstream) for each in answering]
             derived = layer.run_backward(self.reference, upstream, right) if who is self.reference else {}
-            self._accept_gradients(
+            judge = replace(self, mistakes=self.mistakes.after(twins[0])) if twins else self
+            judge._accept_gradients(  # noqa: SLF001 - of this class
                 mine, "d{}", functions, gradients, {name: derived[f"d{name}"] for name in mine if derived}
             )
         if watched is not None:

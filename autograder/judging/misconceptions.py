@@ -45,6 +45,10 @@ class Misconception:
         """Whether some source defines the function, class or method that the mistake is made in."""
         return _defines(source, self.question)
 
+    def fits(self, statements: Sequence[Statement]) -> bool:
+        """Whether it can be made in a solution, in which another mistake may have been made before."""
+        return defining(statements, self.question).source.count(self.change[0]) == 1
+
     def apply(self, source: str) -> str:
         """The source with the mistake made. Raises SuiteError unless the reference's words occur in it once."""
         right, wrong = self.change
@@ -87,6 +91,7 @@ class KnownMistakes:
         self._file = file
         self._answers: dict[Misconception, Reference] = {}
         self._used: dict[str, set[str]] = {}
+        self._after: dict[Misconception, KnownMistakes] = {}
 
     def recognise(
         self, question: str, yours: Any, expected: Any, ask: Callable[[Answers], Any]
@@ -116,6 +121,15 @@ class KnownMistakes:
         found = [(known, compare("", yours, theirs).passed) for known, theirs in self._asked(left, ask)]
         ruled_out |= {(question, known) for known, same in found if not same}
         return [self._made(known) for known, same in found if same]
+
+    def after(self, twin: Reference) -> KnownMistakes:
+        """Those that can be made beside the mistake of a twin: what is wrong may be wrong twice."""
+        first = next(known for known, answers in self._answers.items() if answers is twin)
+        if first not in self._after:
+            statements = with_mistake(self._statements, first)
+            others = [known for known in self._misconceptions if known is not first and known.fits(statements)]
+            self._after[first] = KnownMistakes(others, statements, self._file)
+        return self._after[first]
 
     def _concerning(self, questions: Collection[str]) -> list[Misconception]:
         return [

@@ -39,6 +39,15 @@ def test_two_mistakes_in_two_questions_cost_two_questions(student, graded):
     assert grade.lost == {"rnn_step_backward", "CaptioningRNN.loss"}
 
 
+def test_a_known_mistake_is_recognised_behind_another_one(student, graded, captioning):
+    known = {known.name: known for known in captioning.notebooks[0].misconceptions}
+    first, second = known["no tanh"], known["hidden weights not transposed"]
+    student.change("rnn_step_forward", *first.change).change("rnn_step_backward", *second.change)
+    grade = graded(student)
+    for question, expected in (("rnn_step_forward", first), ("rnn_step_backward", second)):
+        assert expected.name in {test.misconception for test in grade.questions[question].tests}
+
+
 def test_what_cannot_do_with_lent_functions_keeps_all_that_it_earns_with_its_own(student, graded):
     student.change("rnn_step_backward", "x.T @ da", "2 * x.T @ da")
     student.change("rnn_backward", "T = dh.shape[1]", "T = len([x for x, *_ in cache])")  # it looks into the caches
