@@ -104,12 +104,14 @@ def small_task(judge: Judge) -> Callable[[Answers], Any]:
     return lambda who: fool(who, X, target, model)
 
 
-def template_task(judge: Judge, H: int, W: int) -> tuple[TemplateNetwork, np.ndarray, int]:
-    """A network of five templates, a picture of H x W, and a class that is not the one it is taken for."""
-    model = TemplateNetwork(judge.normal(5, 3, H, W, scale=0.1))
+def template_task(judge: Judge, H: int, W: int, target: int | None = None) -> tuple[TemplateNetwork, np.ndarray, int]:
+    """A network of five templates, a picture of H x W, and a class that it is not taken for, by default any."""
+    templates = judge.normal(5, 3, H, W, scale=0.1)
     X = judge.normal(1, 3, H, W)
-    seen = int(model.forward(X)[0].argmax())
-    return model, X, int((seen + judge.rng.integers(1, 5)) % 5)
+    seen, other = int(TemplateNetwork(templates).forward(X)[0].argmax()), int(judge.rng.integers(1, 5))
+    if target is None:
+        return TemplateNetwork(templates), X, (seen + other) % 5
+    return TemplateNetwork(np.roll(templates, target + other - seen, axis=0)), X, target
 
 
 def trained_task(judge: Judge) -> tuple[np.ndarray, int]:
@@ -135,9 +137,9 @@ def test_fooling(judge: Judge) -> None:
 
 @question("make_fooling_image", weight=2)
 def test_fooling_by_templates(judge: Judge) -> None:
-    """Another network, and pictures of other sizes, are fooled too."""
-    for H, W in ((31, 23), (16, 40)):
-        model, X, target = template_task(judge, H, W)
+    """Another network is fooled too, with pictures of other sizes, and the first class for a target."""
+    for H, W, wanted in ((31, 23, None), (16, 40, 0)):
+        model, X, target = template_task(judge, H, W, wanted)
         must_fool(judge, X, target, model)
 
 
