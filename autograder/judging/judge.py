@@ -6,8 +6,9 @@ A suite names what it tests and with which inputs; how it is judged is here, onc
 - a backward pass against the numeric gradient of the student's *own* forward pass, under a random upstream gradient;
 - type, shape, dtype and finiteness before values (:mod:`coursekit.gradcheck`).
 
-A forward pass that is wrong but well-formed still carries its backward pass (follow-through), unless it has too little
-in common with the right one: then anything with an easy derivative would do, and nothing is judged.
+A forward pass that is wrong still carries its backward pass (follow-through): that may give the gradients of the right
+function nevertheless. Else it is judged by the wrong one, unless that is malformed or has too little in common with the
+right one: then anything with an easy derivative would do, and nothing is judged.
 """
 
 from __future__ import annotations
@@ -51,6 +52,27 @@ def question(name: str, *, weight: float = 1.0) -> pytest.MarkDecorator:
     return pytest.mark.question(name, weight=weight)
 
 
+@dataclass(frozen=True)
+class _Forward:
+    """The student's forward pass beside the right one: whether its values are right, and what is wrong before them."""
+
+    function: str
+    right: bool
+    problem: str
+
+    @classmethod
+    def of(cls, function: str, outputs: Iterable[tuple[str, Any, Any]]) -> _Forward:
+        """Compare outputs: for each its name, the student's, and the expected one."""
+        compared = [compare(name, shown(yours), expected) for name, yours, expected in outputs]
+        problems = [comparison.problem for comparison in compared if comparison.problem is not None]
+        return cls(function, all(comparison.passed for comparison in compared), problems[0] if problems else "")
+
+    def must_be_well_formed(self) -> None:
+        """Raise NotJudged unless types, shapes and dtypes are right, and all numbers finite."""
+        if self.problem:
+            raise NotJudged(f"{self.function} has to work first. {self.problem}")
+
+
 @dataclass
 class Judge:
     """What a hidden test is given: who answers, a source of numbers, and the ways to judge.
@@ -88,6 +110,17 @@ class Judge:
         """
         self._accept(name, ask(self.student), expected, ask)
 
+    def all_same(self, name: str, expected: Sequence[Any], ask: Callable[[Answers], Sequence[Any]]) -> None:
+        """The same for several values of one kind. A known mistake is one that gives them all. Raises Failure."""
+
+        def together(values: Sequence[Any]) -> Any:
+            return np.concatenate([np.ravel(shown(value)) for value in values])
+
+        yours = ask(self.student)
+        for mine, right in zip(yours, expected, strict=True):
+            seen = together(yours), together(expected)
+            self._accept(name, mine, right, lambda who: together(ask(who)), seen=seen)
+
     def forward(self, layer: Differentiable, inputs: Mapping[str, Any]) -> None:
         """Pass if the forward function gives what the reference gives. Raises Failure."""
         self.pairs.add((layer.forward, layer.backward))
@@ -124,35 +157,30 @@ class Judge:
         case = LayerCase(layer, inputs, upstream, names or layer.gradients)
         self.cases.append(case)
         own, cache = self._own_forward(layer, inputs)
-        who = self._differentiable(layer, own, expected)
-        yours = layer.run_backward(self.student, upstream, cache)
-        case.yours.update(yours)
+        forward = _Forward.of(layer.forward, zip(layer.outputs, own, expected, strict=True))
+        try:
+            found = layer.run_backward(self.student, upstream, cache)
+        except Failure:
+            forward.must_be_well_formed()
+            raise
+        case.yours.update(found)
 
-        def gradients(who: Answers) -> dict[str, Any]:
-            found = layer.run_both(who, inputs, upstream)
-            return {name[1:]: found[name] for name in case.gradients}
+        def gradients(of: Mapping[str, Any]) -> dict[str, Any]:
+            return {name[1:]: of[name] for name in case.gradients}
 
-        # A forward pass that equals a known mistake is that, as far as numbers tell; any other has to be of one piece.
-        twins = self._layer_twins(layer, inputs, own) if who is not self.reference else []
-        watched = self._must_respond(layer, inputs) if who is not self.reference and not twins else None
-        # Right but for a known mistake in the forward pass is what the reference's backward pass gives after that.
-        known = [gradients(twin) for twin in twins]
-        mine = {
-            name[1:]: yours[name]
-            for name in case.gradients
-            if not any(_equal(yours[name], after[name[1:]]) for after in known)
-        }
-        if mine:
-            answering: Sequence[Answers] = twins or [who]
-            functions = [Differentiated(partial(layer.run_many, each), inputs, upstream) for each in answering]
-            derived = layer.run_backward(self.reference, upstream, right) if who is self.reference else {}
-            judge = replace(self, mistakes=self.mistakes.after(twins[0])) if twins else self
-            judge._accept_gradients(  # noqa: SLF001 - of this class
-                mine, "d{}", functions, gradients, {name: derived[f"d{name}"] for name in mine if derived}
-            )
-        if watched is not None:
-            for name, value in mine.items():
-                watched.must_fit(name, value, upstream)
+        def all_outputs(who: Answers) -> Any:
+            return np.concatenate([np.ravel(output) for output in layer.run_forward(who, inputs)[0]])
+
+        self._backward(
+            forward,
+            gradients(found),
+            gradients(layer.run_backward(self.reference, upstream, right)),
+            called="d{}",
+            gradients=lambda who: gradients(layer.run_both(who, inputs, upstream)),
+            function=lambda who: Differentiated(partial(layer.run_many, who), inputs, upstream),
+            twins=lambda: self._twins(layer.forward, np.concatenate([np.ravel(output) for output in own]), all_outputs),
+            watch=lambda: self._must_respond(layer, inputs),
+        )
 
     def zero_gradients(self, layer: Differentiable, inputs: Mapping[str, Any]) -> None:
         """Pass if an upstream gradient of zeros gives gradients of zeros. Raises Failure or NotJudged."""
@@ -179,28 +207,79 @@ class Judge:
         self.cases.append(case)
         [(expected, right)] = losses(self.reference, model, [params], arguments)
         [(own, grads)] = losses(self.student, model, [params], arguments)
-        compared = compare("loss", shown(own), expected)
-        if compared.problem is not None:
-            raise NotJudged(f"The loss has to be a number first. {compared.problem}")
-        who = self._as_far_as_numbers_tell(right=compared.passed)
+        forward = _Forward.of(model.loss, [("loss", own, expected)])
+        try:
+            case.yours[name] = entry(model, grads, name)
+        except Failure:
+            forward.must_be_well_formed()
+            raise
 
-        def gradients(who: Answers) -> dict[str, Any]:
-            return {name: entry(model, losses(who, model, [params], arguments)[0][1], name)}
+        def loss(who: Answers) -> Any:
+            return _losses(model, arguments, who, [params])[0][0]
 
-        case.yours[name] = entry(model, grads, name)
-        wrong = who is not self.reference
-        twins = (
-            self._twins(model.loss, own, lambda who: _losses(model, arguments, who, [params])[0][0]) if wrong else []
+        self._backward(
+            forward,
+            {name: case.yours[name]},
+            {name: entry(model, right, name)},
+            called="grads['{}']",
+            gradients=lambda who: {name: entry(model, losses(who, model, [params], arguments)[0][1], name)},
+            function=lambda who: Differentiated(partial(_losses, model, arguments, who), params, (1.0,)),
+            twins=lambda: self._twins(model.loss, own, loss),
+            watch=lambda: self._loss_must_respond(model, params, arguments),
         )
-        if any(_equal(case.yours[name], gradients(twin)[name]) for twin in twins):
+
+    def _backward(
+        self,
+        forward: _Forward,
+        yours: Mapping[str, Any],
+        right: Mapping[str, Any],
+        *,
+        called: str,
+        gradients: Callable[[Answers], Mapping[str, Any]],
+        function: Callable[[Answers], Differentiated],
+        twins: Callable[[], list[Reference]],
+        watch: Callable[[], Watched],
+    ) -> None:
+        """Raise Failure or NotJudged unless gradients are those of the student's own forward pass, or the right ones.
+
+        A right forward pass is the reference, as far as numbers tell. Differentiating that one costs no calls into the
+        box, is exact where theirs rounds to float32, and cannot be led astray near points already seen. A wrong one
+        that equals a known mistake is that, as far as numbers tell; any other has to be of one piece.
+
+        Args:
+            forward: the student's forward pass beside the right one.
+            yours: the student's gradients, by input.
+            right: those that the reference's backward pass gives after its forward pass.
+            called: how a gradient by "{}" is called in messages.
+            gradients: gets them from whoever answers.
+            function: the forward pass of whoever answers, to be differentiated.
+            twins: finds the known mistakes that the student's forward pass equals.
+            watch: moves the inputs a little. Raises NotJudged unless the student's responds like the right one.
+        """
+        if forward.right:
+            self._accept_gradients(yours, called, [function(self.reference)], gradients, right)
             return
-        watched = self._loss_must_respond(model, params, arguments) if wrong and not twins else None
-        answering: Sequence[Answers] = twins or [who]
-        functions = [Differentiated(partial(_losses, model, arguments, each), params, (1.0,)) for each in answering]
-        derived = {} if wrong else {name: entry(model, right, name)}
-        self._accept_gradients({name: case.yours[name]}, "grads['{}']", functions, gradients, derived)
-        if watched is not None:
-            watched.must_fit(name, case.yours[name], (1.0,))
+        self.followed_through = True
+        yours = {name: value for name, value in yours.items() if not _equal(value, right[name])}
+        if not yours:
+            return
+        forward.must_be_well_formed()
+        if known := twins():
+            # Right but for the mistake is what the reference's backward pass gives after it.
+            after = [gradients(twin) for twin in known]
+            yours = {
+                name: value for name, value in yours.items() if not any(_equal(value, each[name]) for each in after)
+            }
+            if yours:
+                judge = replace(self, mistakes=self.mistakes.after(known[0]))
+                functions = [function(twin) for twin in known]
+                judge._accept_gradients(yours, called, functions, gradients, {})  # noqa: SLF001 - of this class
+            return
+        watched = watch()
+        own = function(self.student)
+        self._accept_gradients(yours, called, [own], gradients, {})
+        for name, value in yours.items():
+            watched.must_fit(name, value, own.upstream)
 
     def _loss_must_respond(self, model: Model, params: Mapping[str, np.ndarray], arguments: Sequence[Any]) -> Watched:
         """The same as :meth:`_must_respond` for a loss and all of its parameters."""
@@ -219,32 +298,6 @@ class Judge:
             return layer.run_forward(self.student, inputs)
         except Failure as failure:
             raise NotJudged(f"{layer.forward} has to work first. {failure.rationale}") from None
-
-    def _differentiable(self, layer: Differentiable, own: Sequence[Any], expected: Sequence[np.ndarray]) -> Answers:
-        """Whose forward pass is differentiated. Raises NotJudged if the student's outputs are malformed."""
-        pairs = zip(layer.outputs, own, expected, strict=True)
-        compared = [compare(name, shown(mine), right) for name, mine, right in pairs]
-        for comparison in compared:
-            if comparison.problem is not None:
-                raise NotJudged(f"{layer.forward} has to work first. {comparison.problem}")
-        return self._as_far_as_numbers_tell(right=all(comparison.passed for comparison in compared))
-
-    def _as_far_as_numbers_tell(self, *, right: bool) -> Answers:
-        """Whose forward pass is differentiated, given whether the student's has the right values.
-
-        If it has, it is the reference, as far as numbers tell. Differentiating that one costs no calls into the box, is
-        exact where theirs rounds to float32, and cannot be led astray near points already seen.
-        """
-        self.followed_through = self.followed_through or not right
-        return self.reference if right else self.student
-
-    def _layer_twins(self, layer: Differentiable, inputs: Mapping[str, Any], own: Sequence[Any]) -> list[Reference]:
-        """The same as :meth:`_twins` for all outputs of a layer together."""
-
-        def all_outputs(who: Answers) -> Any:
-            return np.concatenate([np.ravel(output) for output in layer.run_forward(who, inputs)[0]])
-
-        return self._twins(layer.forward, np.concatenate([np.ravel(output) for output in own]), all_outputs)
 
     def _twins(self, function: str, own: Any, ask: Callable[[Answers], Any]) -> list[Reference]:
         """The reference with each known mistake in a forward pass that gives what the student's gives.
@@ -357,8 +410,12 @@ class Judge:
         run: Callable[[Answers], Any] | None = None,
         *,
         against: str = "expected",
+        seen: tuple[Any, Any] | None = None,
     ) -> None:
-        """Raise Failure unless the two are equal, with the known mistake that ``run`` shows it to be."""
+        """Raise Failure unless the two are equal, with the known mistake that ``run`` shows it to be.
+
+        What that has to give, and not to give, are the two, unless more was ``seen`` that tells mistakes apart.
+        """
         yours = shown(yours)
         comparison = compare(name, yours, expected, against=against)
         if comparison.passed:
@@ -369,7 +426,7 @@ class Judge:
             isinstance(yours, np.ndarray) and yours.shape == np.shape(expected) and yours.dtype.name in LIMITS
         )
         difference = Difference(name, yours, expected, against, well_formed=formed)
-        known = self.mistakes.recognise(self.question, yours, expected, run) if run else None
+        known = self.mistakes.recognise(self.question, *(seen or (yours, expected)), run) if run else None
         if known is None:
             raise Failure(str(comparison), error_map=where, difference=difference)
         told = f"{comparison}\n  this is what you get when {known.explanation}"

@@ -14,23 +14,6 @@ def student(student_of):
     return student_of("backprop")
 
 
-# ------------------------------------------------------------------------------------------------ known mistakes
-
-
-def test_every_question_has_at_least_five_known_mistakes_each_with_a_name_of_its_own():
-    questions = [known.question for known in ASSIGNED.misconceptions]
-    assert min(questions.count(name) for name in ASSIGNED.names) >= 5
-    assert len({known.name for known in ASSIGNED.misconceptions}) == len(questions)
-
-
-def test_a_known_mistake_has_words_for_the_student_that_do_not_give_the_line():
-    for known in ASSIGNED.misconceptions:
-        assert not known.explanation.endswith(".")
-        assert known.hint.endswith((".", "?"))
-        assert known.change[0] not in known.hint
-        assert known.change[1] not in known.hint
-
-
 @pytest.mark.parametrize("seed", range(20, 24))
 def test_the_reference_earns_everything(student, graded, seed):
     grade = graded(student, seed=seed)

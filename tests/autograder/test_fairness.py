@@ -48,6 +48,36 @@ def test_a_known_mistake_is_recognised_behind_another_one(student, graded, capti
         assert expected.name in {test.misconception for test in grade.questions[question].tests}
 
 
+MALFORMED = {
+    "an array with its axes exchanged": ("rnn_forward", "np.stack(h, axis=1)", "np.stack(h)"),
+    "a list": ("rnn_forward", "np.stack(h, axis=1)", "h"),
+    "a single state": ("rnn_forward", "np.stack(h, axis=1)", "prev_h"),
+    "columns for rows": ("rnn_step_forward", "return next_h,", "return next_h.T,"),
+    "no numbers": ("rnn_step_forward", "return next_h,", "return next_h * np.nan,"),
+    "nested lists": ("word_embedding_forward", "W[x]", "W[x].tolist()"),
+}
+
+
+@pytest.mark.parametrize("mistake", MALFORMED)
+def test_a_forward_pass_that_returns_something_malformed_costs_itself_alone(student, graded, mistake):
+    grade = graded(student.change(*MALFORMED[mistake]))
+    assert grade.lost == {MALFORMED[mistake][0]}
+
+
+def test_a_loss_that_is_no_number_does_not_cost_its_right_gradients(student, graded):
+    question = graded(student.change("CaptioningRNN.loss", "return loss,", "return [loss],")).questions[
+        "CaptioningRNN.loss"
+    ]
+    failed = [test.name for test in question.tests if test.outcome is not Outcome.PASSED]
+    assert failed == ["test_loss"]
+
+
+def test_a_backward_pass_after_something_malformed_is_not_blamed_for_what_it_cannot_do(student, graded):
+    student.change("rnn_step_forward", "return next_h, cache", "return next_h.T, (x, prev_h, Wx, Wh, next_h.T)")
+    told = graded(student).told("rnn_step_backward")
+    assert "rnn_step_forward has to work first. next_h has shape" in told
+
+
 def test_what_cannot_do_with_lent_functions_keeps_all_that_it_earns_with_its_own(student, graded):
     student.change("rnn_step_backward", "x.T @ da", "2 * x.T @ da")
     student.change("rnn_backward", "T = dh.shape[1]", "T = len([x for x, *_ in cache])")  # it looks into the caches

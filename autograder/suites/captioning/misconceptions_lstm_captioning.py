@@ -420,6 +420,13 @@ MISCONCEPTIONS = (
         "Two gradients have been carried back to before the first step. Which belongs to h0?",
         ("axis=1), dprev_h, dWx", "axis=1), dprev_c, dWx"),
     ),
+    Misconception(
+        "lstm_backward",
+        "dx in the order of the way back",
+        "dx begins with the gradient of the last step, which was computed first",
+        "In which order does your loop come to the steps, and where does it put what it finds?",
+        ("np.stack(dx, axis=1)", "np.stack(dx[::-1], axis=1)"),
+    ),
     # ------------------------------------------------------------------------------------------------------- the model
     Misconception(
         "CaptioningRNN.loss",
@@ -469,6 +476,13 @@ MISCONCEPTIONS = (
         "the gradients of Wx and Wh are stored under each other's names",
         "In which order does lstm_backward return its gradients?",
         ('dx, dh0, grads["Wx"], grads["Wh"]', 'dx, dh0, grads["Wh"], grads["Wx"]'),
+    ),
+    Misconception(
+        "CaptioningRNN.loss",
+        "gradient of the first step for dh0",
+        "W_proj and b_proj get the gradient of the first hidden state from its own loss instead of dh0",
+        "Which of the gradients that lstm_backward returns belongs to the projected features?",
+        ("affine_backward(dh0, proj", "affine_backward(dh[:, 0], proj"),
     ),
     Misconception(
         "CaptioningRNN.sample",
@@ -521,5 +535,12 @@ MISCONCEPTIONS = (
         "the first word that is read is <NULL> instead of <START>",
         "What did the network read first in training?",
         ("word = np.full(N, self._start)", "word = np.full(N, self._null)"),
+    ),
+    Misconception(
+        "CaptioningRNN.sample",
+        "words of the first picture",
+        "every caption gets the words that the network says about the first picture",
+        "How many scores does the network give in one step, and over which of their axes is yours the highest?",
+        ("word = scores.argmax(axis=1)", "word = np.full(N, scores[0].argmax())"),
     ),
 )

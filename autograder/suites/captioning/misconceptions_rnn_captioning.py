@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from autograder.judging.misconceptions import Misconception
 
+STEP = 'h, _ = rnn_step_forward(x, h, params["Wx"], params["Wh"], params["b"])'
+SCORES = 'scores, _ = affine_forward(h, params["W_vocab"], params["b_vocab"])'
+
 MISCONCEPTIONS = (
     # ------------------------------------------------------------------------------------------------ one step
     Misconception(
@@ -33,6 +36,34 @@ MISCONCEPTIONS = (
         "prev_h is multiplied by Wh transposed",
         "Wh is square, so its shape does not tell; its rows belong to the previous state.",
         ("prev_h @ Wh", "prev_h @ Wh.T"),
+    ),
+    Misconception(
+        "rnn_step_forward",
+        "input not read",
+        "next_h is computed from prev_h alone, without x",
+        "Count the terms of the equation and those of your sum.",
+        ("np.tanh(x @ Wx + prev_h", "np.tanh(prev_h"),
+    ),
+    Misconception(
+        "rnn_step_forward",
+        "hidden state not read",
+        "next_h is computed from x alone, without prev_h",
+        "Count the terms of the equation and those of your sum.",
+        ("x @ Wx + prev_h @ Wh + b", "x @ Wx + b"),
+    ),
+    Misconception(
+        "rnn_step_forward",
+        "sigmoid for tanh",
+        "the sum goes through the sigmoid instead of the tanh",
+        "Can a hidden state of yours be negative?",
+        ("np.tanh(x @ Wx + prev_h @ Wh + b)", "1 / (1 + np.exp(-(x @ Wx + prev_h @ Wh + b)))"),
+    ),
+    Misconception(
+        "rnn_step_forward",
+        "a tanh for each product",
+        "the two products go through a tanh each and are added afterwards",
+        "Can a hidden state of yours be larger than 1?",
+        ("np.tanh(x @ Wx + prev_h @ Wh + b)", "np.tanh(x @ Wx) + np.tanh(prev_h @ Wh + b)"),
     ),
     Misconception(
         "rnn_step_backward",
@@ -120,6 +151,41 @@ MISCONCEPTIONS = (
         ("h.append(prev_h)", "h.append(step_cache[1])"),
     ),
     Misconception(
+        "rnn_forward",
+        "one step late",
+        "every step reads the input of the step before it",
+        "Which input belongs to the first hidden state that is returned?",
+        ("x[:, t], prev_h", "x[:, t - 1], prev_h"),
+    ),
+    Misconception(
+        "rnn_forward",
+        "first state of zero",
+        "the first step starts from zero instead of from h0",
+        "What has been seen before the first word is read, and which argument holds it?",
+        ("prev_h = h0", "prev_h = np.zeros_like(h0)"),
+    ),
+    Misconception(
+        "rnn_forward",
+        "last state everywhere",
+        "h holds the state of the last step at every time",
+        "Print h after each turn of your loop. Which of its entries should have changed?",
+        ("np.stack(h, axis=1)", "np.stack([prev_h] * len(h), axis=1)"),
+    ),
+    Misconception(
+        "rnn_forward",
+        "time along the first axis",
+        "h has the time steps along its first axis instead of its second",
+        "Print the shape of your h beside the one in the docstring.",
+        ("np.stack(h, axis=1)", "np.stack(h)"),
+    ),
+    Misconception(
+        "rnn_forward",
+        "last step left out",
+        "the loop ends one step too early and the last state is left at zero",
+        "Print t in your loop.",
+        ("h.append(prev_h)", "h.append(prev_h if t < x.shape[1] - 1 else np.zeros_like(prev_h))"),
+    ),
+    Misconception(
         "rnn_backward",
         "hidden gradient not carried",
         "each step gets the gradient of its own loss only, and nothing of the steps after it",
@@ -168,6 +234,20 @@ MISCONCEPTIONS = (
         "What has been carried back to before the first step?",
         ("axis=1), dprev_h, dWx", "axis=1), np.zeros_like(dprev_h), dWx"),
     ),
+    Misconception(
+        "rnn_backward",
+        "one step late",
+        "each step gets the upstream gradient of the step before it",
+        "Which column of dh belongs to the hidden state after step t?",
+        ("dh[:, t] + dprev_h", "dh[:, t - 1] + dprev_h"),
+    ),
+    Misconception(
+        "rnn_backward",
+        "dx in the order of the way back",
+        "dx begins with the gradient of the last step, which was computed first",
+        "In which order does your loop come to the steps, and where does it put what it finds?",
+        ("np.stack(dx, axis=1)", "np.stack(dx[::-1], axis=1)"),
+    ),
     # ---------------------------------------------------------------------------------------------- word vectors
     Misconception(
         "word_embedding_forward",
@@ -175,6 +255,41 @@ MISCONCEPTIONS = (
         "columns of W are taken where rows belong",
         "Which axis of W counts the words?",
         ("W[x], (x, W)", "W.T[x % W.shape[1]][..., : W.shape[1]], (x, W)"),
+    ),
+    Misconception(
+        "word_embedding_forward",
+        "words counted from one",
+        "the row above that of the word is taken, as if words were counted from 1",
+        "Which row of W belongs to the word with the index 0?",
+        ("W[x]", "W[x - 1]"),
+    ),
+    Misconception(
+        "word_embedding_forward",
+        "first caption for all",
+        "every caption gets the vectors of the first one",
+        "Let your minibatch hold two captions of different words, and print both rows of out.",
+        ("W[x]", "W[np.repeat(x[:1], len(x), axis=0)]"),
+    ),
+    Misconception(
+        "word_embedding_forward",
+        "time along the first axis",
+        "out has the time steps along its first axis instead of its second",
+        "Print the shape of your out beside the one in the docstring.",
+        ("W[x]", "W[x.T]"),
+    ),
+    Misconception(
+        "word_embedding_forward",
+        "all words in one row",
+        "the words of all captions stand in one long row",
+        "Print the shape of your out beside the one in the docstring.",
+        ("W[x]", "W[x.ravel()]"),
+    ),
+    Misconception(
+        "word_embedding_forward",
+        "words added up",
+        "the vectors of a caption are added up to a single one",
+        "Print the shape of your out beside the one in the docstring.",
+        ("W[x]", "W[x].sum(axis=1)"),
     ),
     Misconception(
         "word_embedding_backward",
@@ -192,6 +307,34 @@ MISCONCEPTIONS = (
             "np.add.at(dW, x, dout)",
             "np.add.at(dW, x, dout)\n    dW = dW / np.maximum(1, np.bincount(x.ravel(), minlength=len(W)))[:, None]",
         ),
+    ),
+    Misconception(
+        "word_embedding_backward",
+        "starts from the vectors",
+        "the gradients are added to a copy of W instead of to zeros",
+        "What is the gradient of a word that does not occur?",
+        ("np.zeros_like(W)", "W.copy()"),
+    ),
+    Misconception(
+        "word_embedding_backward",
+        "upstream gradient not used",
+        "every occurrence counts 1, whatever the upstream gradient",
+        "Multiply dout by 2. What should happen to dW?",
+        ("np.add.at(dW, x, dout)", "np.add.at(dW, x, 1)"),
+    ),
+    Misconception(
+        "word_embedding_backward",
+        "times the vector",
+        "the upstream gradient is multiplied by the vector of the word",
+        "What was done to a row of W on the way forward?",
+        ("np.add.at(dW, x, dout)", "np.add.at(dW, x, dout * W[x])"),
+    ),
+    Misconception(
+        "word_embedding_backward",
+        "averaged over the minibatch",
+        "the gradient is divided by the number of captions",
+        "Where in the model is the loss averaged, and does dout come from before that or after?",
+        ("return dW", "return dW / len(x)"),
     ),
     # ------------------------------------------------------------------------------------------------- the model
     Misconception(
@@ -226,6 +369,34 @@ MISCONCEPTIONS = (
         ("return loss, grads", 'grads["b_proj"] = params["b_proj"]\n        return loss, grads'),
     ),
     Misconception(
+        "CaptioningRNN.loss",
+        "reads what it should say",
+        "the network reads the very word that it should say",
+        "Which words does the network know already when it says the next?",
+        ("word_embedding_forward(captions_in", "word_embedding_forward(captions_out"),
+    ),
+    Misconception(
+        "CaptioningRNN.loss",
+        "averaged over time",
+        "the loss is averaged over the time steps instead of summed",
+        "Does a longer caption cost more? Read the equation.",
+        ("return loss, grads", "return loss / captions_in.shape[1], grads"),
+    ),
+    Misconception(
+        "CaptioningRNN.loss",
+        "gradients of Wx and Wh exchanged",
+        "the gradients of Wx and Wh are stored under each other's names",
+        "In which order does rnn_backward return its gradients?",
+        ('dx, dh0, grads["Wx"], grads["Wh"]', 'dx, dh0, grads["Wh"], grads["Wx"]'),
+    ),
+    Misconception(
+        "CaptioningRNN.loss",
+        "gradient of the first step for dh0",
+        "W_proj and b_proj get the gradient of the first hidden state from its own loss instead of dh0",
+        "Which of the gradients that rnn_backward returns belongs to the projected features?",
+        ("affine_backward(dh0, proj", "affine_backward(dh[:, 0], proj"),
+    ),
+    Misconception(
         "CaptioningRNN.sample",
         "<START> recorded",
         "<START> is written down as the first word and all others come one place late",
@@ -252,5 +423,33 @@ MISCONCEPTIONS = (
         "the first word that is read is <NULL> instead of <START>",
         "What did the network read first in training?",
         ("word = np.full(N, self._start)", "word = np.full(N, self._null)"),
+    ),
+    Misconception(
+        "CaptioningRNN.sample",
+        "features not used",
+        "the recurrent network starts from zero instead of from the projected features",
+        "How does the network know which picture it is to describe?",
+        ('h, _ = affine_forward(features, params["W_proj"], params["b_proj"])', 'h = np.zeros((N, len(params["Wh"])))'),
+    ),
+    Misconception(
+        "CaptioningRNN.sample",
+        "scores before the step",
+        "the scores are computed from the hidden state before the step instead of after it",
+        "What has the network read when it says its first word?",
+        (f"{STEP}\n            {SCORES}", f"{SCORES}\n            {STEP}"),
+    ),
+    Misconception(
+        "CaptioningRNN.sample",
+        "scores without their bias",
+        "b_vocab is not added to the scores",
+        "Compare the last part of the equation with your scores.",
+        ('affine_forward(h, params["W_vocab"], params["b_vocab"])', 'affine_forward(h, params["W_vocab"], 0)'),
+    ),
+    Misconception(
+        "CaptioningRNN.sample",
+        "words of the first picture",
+        "every caption gets the words that the network says about the first picture",
+        "How many scores does the network give in one step, and over which of their axes is yours the highest?",
+        ("word = scores.argmax(axis=1)", "word = np.full(N, scores[0].argmax())"),
     ),
 )

@@ -83,21 +83,32 @@ def check_samples_of_other_sizes(judge: Judge, cell_type: str) -> None:
     check_samples(judge, model_of(cell_type, 13, "<END>", "some", "<NULL>", "<START>"), N=3, max_length=7)
 
 
-def check_samples(judge: Judge, model: Model, N: int, max_length: int) -> None:
-    """Compare captions up to <END>: whether one goes on after it makes no difference."""
-    features, params = judge.normal(N, 3), params_of(judge, model, scale=1.5)
+def check_samples(judge: Judge, model: Model, N: int, max_length: int, *, draws: int = 1) -> None:
+    """Compare captions up to <END>: whether one goes on after it makes no difference.
+
+    Parameters and features are drawn so many times: by one caption alone, one mistake may be taken for another.
+    """
+    drawn = [(judge.normal(N, 3), params_of(judge, model, scale=1.5)) for _ in range(draws)]
     end = model.options["word_to_idx"].get("<END>")
 
-    def sample(who: Answers) -> Any:
+    def sample(who: Answers) -> list[Any]:
         thing = instance(who, model.name, **model.options)
-        thing.set("params", params)
-        return thing.call("sample", features, max_length)
+        steps = [
+            (thing.setting("params", params), thing.calling("sample", features, max_length))
+            for features, params in drawn
+        ]
+        return who.perform([step for pair in steps for step in pair])[1::2]
 
-    def up_to_end(captions: Any) -> Any:
-        if not isinstance(captions, np.ndarray) or captions.shape != right.shape:
-            return captions
-        after = np.cumsum(right == end, axis=1) > (right == end)
-        return np.where(after, 0, captions)
+    def up_to_end(captions: list[Any]) -> list[Any]:
+        return [_until(end, *pair) for pair in zip(captions, right, strict=True)]
 
     right = sample(judge.reference)
-    judge.same("captions", up_to_end(right), lambda who: up_to_end(sample(who)))
+    judge.all_same("captions", up_to_end(right), lambda who: up_to_end(sample(who)))
+
+
+def _until(end: int | None, captions: Any, right: np.ndarray) -> Any:
+    """Captions without what comes after ``end`` in the right ones."""
+    if not isinstance(captions, np.ndarray) or captions.shape != right.shape:
+        return captions
+    after = np.cumsum(right == end, axis=1) > (right == end)
+    return np.where(after, 0, captions)

@@ -93,4 +93,25 @@ MISCONCEPTIONS = (
         "What does the loop have to ask before each step?",
         ("            break", "            pass"),
     ),
+    Misconception(
+        "make_fooling_image",
+        "one step only",
+        "the picture is handed back after its first step",
+        "Count how often your loop is gone through.",
+        ("learning_rate * dX / np.linalg.norm(dX)", "learning_rate * dX / np.linalg.norm(dX)\n        break"),
+    ),
+    Misconception(
+        "make_fooling_image",
+        "steps not added up",
+        "every step starts from the original instead of from the picture that the steps have changed",
+        "What should the second step be added to?",
+        ("X_fooling + learning_rate", "X + learning_rate"),
+    ),
+    Misconception(
+        "make_fooling_image",
+        "network shown the original",
+        "the network is asked about the original at every step instead of the changed picture",
+        "Which picture should the second step look at?",
+        ("model.forward(X_fooling)", "model.forward(X)"),
+    ),
 )
