@@ -20,40 +20,59 @@ if TYPE_CHECKING:
 NUMBERS = (np.generic, float, int)
 
 
-class Differentiable(ABC):
-    """A forward pass and its backward pass.
+class Computation(ABC):
+    """Something that goes forward and backward.
 
-    ``forward`` and ``backward`` are what they are called, ``outputs`` the names of what the one returns, ``gradients``
-    those of what the other gives, each named for its input: "dWx" is the gradient by the input "Wx".
+    ``forward`` and ``backward`` are what the two passes are called, ``outputs`` the names of what the one returns, and
+    ``called`` is how messages call the gradient by an input "{}".
     """
 
     forward: str
     backward: str
     outputs: tuple[str, ...]
-    gradients: tuple[str, ...]
+    called: str
 
     def run_forward(self, who: Answers, inputs: Mapping[str, Any]) -> tuple[list[Any], Any]:
-        """The outputs of one forward call, and what the backward call needs."""
-        [found] = self._run(who, [inputs])
+        """The outputs of one forward pass, and what the backward pass needs."""
+        [found] = self.run_forwards(who, [inputs])
         return found
 
     @abstractmethod
-    def run_backward(self, who: Answers, upstream: Sequence[np.ndarray], cache: Any) -> dict[str, Any]:
-        """The gradients of one backward call, by name. The cache is used once: a call may use it up."""
+    def run_backward(self, who: Answers, upstream: Sequence[Any], cache: Any) -> dict[str, Any]:
+        """The gradients of one backward pass, by name. The cache is used once: a call may use it up."""
 
-    def run_both(self, who: Answers, inputs: Mapping[str, Any], upstream: Sequence[np.ndarray]) -> dict[str, Any]:
-        """The gradients of one forward and one backward call, by name."""
+    def run_both(self, who: Answers, inputs: Mapping[str, Any], upstream: Sequence[Any]) -> dict[str, Any]:
+        """The gradients of one forward and one backward pass, by name."""
         _, cache = self.run_forward(who, inputs)
         return self.run_backward(who, upstream, cache)
 
-    def run_many(self, who: Answers, batch: Sequence[Mapping[str, Any]]) -> list[Sequence[np.ndarray]]:
-        """The outputs of many forward calls, sent as one."""
-        found: list[Sequence[np.ndarray]] = [outputs for outputs, _ in self._run(who, batch)]
+    def run_many(self, who: Answers, batch: Sequence[Mapping[str, Any]]) -> list[Sequence[Any]]:
+        """The outputs of many forward passes, sent as one."""
+        found: list[Sequence[Any]] = [outputs for outputs, _ in self.run_forwards(who, batch)]
         for outputs in found:
             for name, output, first in zip(self.outputs, outputs, found[0], strict=True):
                 if not isinstance(output, (np.ndarray, *NUMBERS)) or np.shape(output) != np.shape(first):
                     raise Failure(f"{name} of {self.forward} changes its type or shape with the values of its inputs.")
         return found
+
+    @abstractmethod
+    def input_of(self, gradient: str) -> str:
+        """The input that a gradient is by."""
+
+    @abstractmethod
+    def run_forwards(self, who: Answers, batch: Sequence[Mapping[str, Any]]) -> list[tuple[list[Any], Any]]:
+        """The same for each of many inputs, sent as one."""
+
+
+class Differentiable(Computation):
+    """A layer. Its ``gradients`` are each named for its input: "dWx" is the gradient by the input "Wx"."""
+
+    called = "d{}"
+    gradients: tuple[str, ...]
+
+    def input_of(self, gradient: str) -> str:
+        """Without its first letter."""
+        return gradient[1:]
 
     @abstractmethod
     def code(self, inputs: Sequence[str], upstream: Sequence[str], earlier: Sequence[str]) -> list[str]:
@@ -66,10 +85,6 @@ class Differentiable(ABC):
     @abstractmethod
     def counting(self, who: Answers, upstream: Sequence[np.ndarray], cache: Any) -> Step:
         """The step that calls backward and counts what is done in it."""
-
-    @abstractmethod
-    def _run(self, who: Answers, batch: Sequence[Mapping[str, Any]]) -> list[tuple[list[Any], Any]]:
-        """The outputs and the cache of each of many forward calls, sent as one."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +118,8 @@ class Layer(Differentiable):
         """The call of the backward function."""
         return _counting(getattr(who, self.backward).calling(*upstream, cache))
 
-    def _run(self, who: Answers, batch: Sequence[Mapping[str, Any]]) -> list[tuple[list[Any], Any]]:
+    def run_forwards(self, who: Answers, batch: Sequence[Mapping[str, Any]]) -> list[tuple[list[Any], Any]]:
+        """One call for each."""
         forward = getattr(who, self.forward)
         results = who.perform([forward.calling(*inputs.values()) for inputs in batch])
         names = (*self.outputs, "cache")
@@ -174,7 +190,8 @@ class LayerClass(Differentiable):
                 f"{self.backward} leaves no {name} behind. {failure.rationale}", f"Set self.{name}."
             ) from None
 
-    def _run(self, who: Answers, batch: Sequence[Mapping[str, Any]]) -> list[tuple[list[Any], Any]]:
+    def run_forwards(self, who: Answers, batch: Sequence[Mapping[str, Any]]) -> list[tuple[list[Any], Any]]:
+        """One call for each, of an instance of its own."""
         made = getattr(who, self.name)
         layers = who.perform([made.calling(*(inputs[name] for name in self.parameters)) for inputs in batch])
         for layer in layers:
@@ -207,6 +224,60 @@ class Model:
         return f"{self.name}.loss"
 
 
+@dataclass(frozen=True)
+class Loss(Computation):
+    """The loss of a model on some arguments: its inputs are the parameters, and its gradients bear their names."""
+
+    model: Model
+    arguments: Sequence[Any]
+
+    outputs = ("loss",)
+    called = "grads['{}']"
+
+    @property
+    def forward(self) -> str:  # type: ignore[override]
+        """The method's name in full."""
+        return self.model.loss
+
+    @property
+    def backward(self) -> str:  # type: ignore[override]
+        """The same method."""
+        return self.model.loss
+
+    def run_backward(self, who: Answers, upstream: Sequence[Any], cache: Any) -> dict[str, Any]:  # noqa: ARG002
+        """The entries of the dict that came with the loss; to look for one that is missing raises Failure."""
+        content = cache.fetch() if isinstance(cache, Thing) else cache
+        if not isinstance(content, dict):
+            raise Failure(f"{self.forward} should return the gradients as a dict, but they are {_described(cache)}.")
+        return _Entries(content)
+
+    def counting(self, who: Answers, params: Mapping[str, object]) -> Any:
+        """What is done for one loss and its gradients, counted."""
+        thing = instance(who, self.model.name, **self.model.options)
+        call = _counting(thing.calling("loss", *self.arguments))
+        return who.perform([thing.setting("params", dict(params)), call])[1]
+
+    def input_of(self, gradient: str) -> str:
+        """The parameter of that name."""
+        return gradient
+
+    def run_forwards(self, who: Answers, batch: Sequence[Mapping[str, Any]]) -> list[tuple[list[Any], Any]]:
+        """One call for each, of a single instance."""
+        thing = instance(who, self.model.name, **self.model.options)
+        steps = [(thing.setting("params", dict(params)), thing.calling("loss", *self.arguments)) for params in batch]
+        results = who.perform([step for pair in steps for step in pair])[1::2]
+        parts = [_parts(self.forward, result, ("loss", "grads")) for result in results]
+        return [([loss], grads) for loss, grads in parts]
+
+
+class _Entries(dict[str, Any]):
+    """The gradients of a loss."""
+
+    def __missing__(self, name: str) -> Any:
+        listed = ", ".join(str(key)[:40] for key in list(self)[:10]) or "none"
+        raise Failure(f"grads has no entry {name!r}; its entries are: {listed}.")
+
+
 def _parts(function: str, result: Any, names: Sequence[str]) -> Sequence[Any]:
     """``result`` as the things that ``function`` should return. Raises Failure if it is something else."""
     if len(names) == 1 and not isinstance(result, (tuple, list)):
@@ -231,35 +302,8 @@ def _must_be_instance(name: str, made: Any) -> Thing:
     return made
 
 
-def losses(
-    who: Answers, model: Model, batch: Sequence[Mapping[str, object]], arguments: Sequence[Any]
-) -> list[tuple[Any, Any]]:
-    """The loss and the gradients under each of many sets of parameters, asked for as one."""
-    thing = instance(who, model.name, **model.options)
-    steps = [(thing.setting("params", dict(params)), thing.calling("loss", *arguments)) for params in batch]
-    results = who.perform([step for pair in steps for step in pair])[1::2]
-    return [tuple(_parts(model.loss, result, ("loss", "grads"))) for result in results]
-
-
-def counting_loss(who: Answers, model: Model, params: Mapping[str, object], arguments: Sequence[Any]) -> Any:
-    """What is done for one loss and its gradients, counted."""
-    thing = instance(who, model.name, **model.options)
-    return who.perform([thing.setting("params", dict(params)), _counting(thing.calling("loss", *arguments))])[1]
-
-
 def _counting(step: Step) -> Step:
     return replace(step, do="count")
-
-
-def entry(model: Model, grads: Any, name: str) -> Any:
-    """One gradient of the dict that a loss returned."""
-    content = grads.fetch() if isinstance(grads, Thing) else grads
-    if not isinstance(content, dict):
-        raise Failure(f"{model.loss} should return the gradients as a dict, but they are {_described(grads)}.")
-    if name not in content:
-        listed = ", ".join(str(key)[:40] for key in list(content)[:10]) or "none"
-        raise Failure(f"grads has no entry {name!r}; its entries are: {listed}.")
-    return content[name]
 
 
 def _described(value: Any) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograder.judging.calling import counting_loss, entry, losses, shown
+from autograder.judging.calling import Loss, shown
 from autograder.judging.cases import LayerCase, ModelCase
 from autograder.judging.verdicts import CallFailed, Failure
 from coursekit.gradcheck import compare
@@ -141,17 +141,17 @@ def _noisy(judge: Judge, case: LayerCase, names: Sequence[str]) -> list[str]:
 
 
 def _model(judge: Judge, case: ModelCase) -> Iterator[Remark]:
-    model = case.model
-    [(loss, grads)] = losses(judge.student, model, [case.params], case.arguments)
+    loss = Loss(case.model, case.arguments)
+    [number], grads = loss.run_forward(judge.student, case.params)
     if not case.parameter:
-        yield from _compared(model.loss, case.yours, {"loss": loss})
+        yield from _compared(loss.forward, case.yours, {"loss": number})
         return
-    yours = {case.parameter: entry(model, grads, case.parameter)}
-    yield from _compared(model.loss, case.yours, yours)
-    [(right, grads)] = losses(judge.reference, model, [case.params], case.arguments)
-    exact = {case.parameter: entry(model, grads, case.parameter)} if _same(loss, right, EXACT) else yours
-    counts = counting_loss(judge.student, model, case.params, case.arguments)
-    yield from _measured(model.loss, model.loss, yours, exact, counts)
+    yours = {case.parameter: loss.run_backward(judge.student, (), grads)[case.parameter]}
+    yield from _compared(loss.forward, case.yours, yours)
+    [right], grads = loss.run_forward(judge.reference, case.params)
+    exact = loss.run_backward(judge.reference, (), grads) if _same(number, right, EXACT) else yours
+    counts = loss.counting(judge.student, case.params)
+    yield from _measured(loss.forward, loss.forward, yours, exact, counts)
 
 
 def _compared(function: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Remark]:

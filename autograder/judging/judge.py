@@ -20,20 +20,20 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import pytest
 
-from autograder.judging.calling import entry, losses, shown
+from autograder.judging.calling import Loss, shown
 from autograder.judging.cases import LayerCase, ModelCase
 from autograder.judging.conduct import Habit, Remark
 from autograder.judging.error_maps import error_map
 from autograder.judging.measuring import Differentiated, Slopes
-from autograder.judging.verdicts import Difference, Failure, NotJudged
-from autograder.judging.watching import LOSS_MORE_THAN_CHANCE, Watched, small_moves
+from autograder.judging.verdicts import Difference, Failure, NotJudged, Verdict
+from autograder.judging.watching import LOSS_MORE_THAN_CHANCE, MORE_THAN_CHANCE, Watched, small_moves
 from coursekit.gradcheck import LIMITS, STEP, compare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from autograder.judging.answers import Answers, Reference
-    from autograder.judging.calling import Differentiable, Model
+    from autograder.judging.calling import Computation, Differentiable, Model
     from autograder.judging.cases import Case
     from autograder.judging.misconceptions import KnownMistakes, Misconception
     from coursekit.gradcheck import Comparison
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 FOLLOW_THROUGH = "follow-through"
 Place: TypeAlias = "tuple[int, tuple[str, ...]]"
 """The number of a case in its test, and the gradients that are compared there."""
+Heard: TypeAlias = "dict[tuple[Any, ...], Any]"
+"""What has come of something, by what it was: a value, or a verdict that was raised."""
 EXACTLY = LIMITS["float64"] / 10
 """Slopes that differ by less leave no doubt."""
 NEARLY = 1e-3
@@ -53,24 +55,25 @@ def question(name: str, *, weight: float = 1.0) -> pytest.MarkDecorator:
 
 
 @dataclass(frozen=True)
-class _Forward:
-    """The student's forward pass beside the right one: whether its values are right, and what is wrong before them."""
+class _Passes:
+    """What the student's forward and backward pass have given, beside what was expected.
 
-    function: str
-    right: bool
+    ``outputs`` are those of the pass ``forward``: whether their values are right, and what is wrong before values.
+    """
+
+    forward: str
+    outputs: Sequence[Any]
+    is_right: bool
     problem: str
-
-    @classmethod
-    def of(cls, function: str, outputs: Iterable[tuple[str, Any, Any]]) -> _Forward:
-        """Compare outputs: for each its name, the student's, and the expected one."""
-        compared = [compare(name, shown(yours), expected) for name, yours, expected in outputs]
-        problems = [comparison.problem for comparison in compared if comparison.problem is not None]
-        return cls(function, all(comparison.passed for comparison in compared), problems[0] if problems else "")
+    expected: Mapping[str, Any]
+    """The right gradients, by name."""
+    gradients: Mapping[str, Any] = field(default_factory=dict)
+    """The student's."""
 
     def must_be_well_formed(self) -> None:
-        """Raise NotJudged unless types, shapes and dtypes are right, and all numbers finite."""
+        """Raise NotJudged unless the outputs' types, shapes and dtypes are right, and all numbers finite."""
         if self.problem:
-            raise NotJudged(f"{self.function} has to work first. {self.problem}")
+            raise NotJudged(f"{self.forward} has to work first. {self.problem}")
 
 
 @dataclass
@@ -80,7 +83,8 @@ class Judge:
     ``pairs``, of forward and backward functions, ``cases``, the one at hand last, ``followed_through`` and ``remarks``
     are filled in while it judges. ``ruled_out`` are the known mistakes that a function of the student's was seen not to
     be, in all tests of a run. ``measured`` says at which cases of the test the reference's gradients were seen to be
-    the numeric ones: each process measures them once, the first time that it comes there.
+    the numeric ones: each process measures them once, the first time that it comes there. ``heard`` is what has come
+    of inputs already, in tests that are one function with other parameters.
     """
 
     question: str
@@ -94,6 +98,7 @@ class Judge:
     remarks: list[Remark] = field(default_factory=list)
     measured: set[Place] = field(default_factory=set)
     ruled_out: set[tuple[str, Misconception]] = field(default_factory=set)
+    heard: Heard = field(default_factory=dict)
 
     # ------------------------------------------------------------------------------------- drawing inputs
 
@@ -112,29 +117,15 @@ class Judge:
 
     def all_same(self, name: str, expected: Sequence[Any], ask: Callable[[Answers], Sequence[Any]]) -> None:
         """The same for several values of one kind. A known mistake is one that gives them all. Raises Failure."""
-
-        def together(values: Sequence[Any]) -> Any:
-            return np.concatenate([np.ravel(shown(value)) for value in values])
-
         yours = ask(self.student)
         for mine, right in zip(yours, expected, strict=True):
-            seen = together(yours), together(expected)
-            self._accept(name, mine, right, lambda who: together(ask(who)), seen=seen)
+            seen = _together(yours), _together(expected)
+            self._accept(name, mine, right, lambda who: _together(ask(who)), seen=seen)
 
     def forward(self, layer: Differentiable, inputs: Mapping[str, Any]) -> None:
         """Pass if the forward function gives what the reference gives. Raises Failure."""
         self.pairs.add((layer.forward, layer.backward))
-        case = LayerCase(layer, inputs)
-        self.cases.append(case)
-        yours, _ = layer.run_forward(self.student, inputs)
-        case.yours.update(zip(layer.outputs, yours, strict=True))
-        expected, _ = layer.run_forward(self.reference, inputs)
-
-        def output(index: int) -> Callable[[Answers], Any]:
-            return lambda who: layer.run_forward(who, inputs)[0][index]
-
-        for index, name in enumerate(layer.outputs):
-            self._accept(name, yours[index], expected[index], output(index))
+        self._forward(layer, inputs, LayerCase(layer, inputs))
 
     def gradients(
         self,
@@ -151,36 +142,12 @@ class Judge:
         which are drawn unless they are given.
         """
         self.pairs.add((layer.forward, layer.backward))
-        expected, right = layer.run_forward(self.reference, inputs)
+        right = layer.run_forward(self.reference, inputs)
         if upstream is None:
-            upstream = [np.asarray(self.normal(*np.shape(out), scale=scale)) for out in expected]
+            upstream = [np.asarray(self.normal(*np.shape(out), scale=scale)) for out in right[0]]
         case = LayerCase(layer, inputs, upstream, names or layer.gradients)
-        self.cases.append(case)
-        own, cache = self._own_forward(layer, inputs)
-        forward = _Forward.of(layer.forward, zip(layer.outputs, own, expected, strict=True))
-        try:
-            found = layer.run_backward(self.student, upstream, cache)
-        except Failure:
-            forward.must_be_well_formed()
-            raise
-        case.yours.update(found)
-
-        def gradients(of: Mapping[str, Any]) -> dict[str, Any]:
-            return {name[1:]: of[name] for name in case.gradients}
-
-        def all_outputs(who: Answers) -> Any:
-            return np.concatenate([np.ravel(output) for output in layer.run_forward(who, inputs)[0]])
-
-        self._backward(
-            forward,
-            gradients(found),
-            gradients(layer.run_backward(self.reference, upstream, right)),
-            called="d{}",
-            gradients=lambda who: gradients(layer.run_both(who, inputs, upstream)),
-            function=lambda who: Differentiated(partial(layer.run_many, who), inputs, upstream),
-            twins=lambda: self._twins(layer.forward, np.concatenate([np.ravel(output) for output in own]), all_outputs),
-            watch=lambda: self._must_respond(layer, inputs),
-        )
+        moving = [layer.input_of(name) for name in layer.gradients]
+        self._backward(layer, inputs, upstream, case, lambda: right, moving)
 
     def zero_gradients(self, layer: Differentiable, inputs: Mapping[str, Any]) -> None:
         """Pass if an upstream gradient of zeros gives gradients of zeros. Raises Failure or NotJudged."""
@@ -192,131 +159,160 @@ class Judge:
 
     def loss(self, model: Model, params: Mapping[str, np.ndarray], arguments: Sequence[Any]) -> None:
         """Pass if the model's loss is the reference's. Raises Failure."""
-        case = ModelCase(model, params, arguments)
-        self.cases.append(case)
-        [(yours, _)] = losses(self.student, model, [params], arguments)
-        case.yours["loss"] = yours
-        [(expected, _)] = losses(self.reference, model, [params], arguments)
-        self._accept("loss", yours, expected, lambda wrong: _losses(model, arguments, wrong, [params])[0][0])
+        self._forward(Loss(model, arguments), params, ModelCase(model, params, arguments))
 
     def loss_gradient(
         self, model: Model, params: Mapping[str, np.ndarray], arguments: Sequence[Any], name: str
     ) -> None:
         """Pass if ``grads[name]`` is the numeric gradient of the student's own loss. Raises Failure or NotJudged."""
         case = ModelCase(model, params, arguments, name)
+        loss = Loss(model, arguments)
+
+        def right() -> Any:
+            return loss.run_forward(self.reference, params)
+
+        self._backward(loss, params, (1.0,), case, right, list(params), LOSS_MORE_THAN_CHANCE)
+
+    def _forward(self, what: Computation, inputs: Mapping[str, Any], case: Case) -> None:
+        """Raise Failure unless the student's outputs are the reference's."""
         self.cases.append(case)
-        [(expected, right)] = losses(self.reference, model, [params], arguments)
-        [(own, grads)] = losses(self.student, model, [params], arguments)
-        forward = _Forward.of(model.loss, [("loss", own, expected)])
-        try:
-            case.yours[name] = entry(model, grads, name)
-        except Failure:
-            forward.must_be_well_formed()
-            raise
+        yours, _ = what.run_forward(self.student, inputs)
+        case.yours.update(zip(what.outputs, yours, strict=True))
+        expected, _ = what.run_forward(self.reference, inputs)
 
-        def loss(who: Answers) -> Any:
-            return _losses(model, arguments, who, [params])[0][0]
+        def output(index: int) -> Callable[[Answers], Any]:
+            return lambda who: what.run_forward(who, inputs)[0][index]
 
-        self._backward(
-            forward,
-            {name: case.yours[name]},
-            {name: entry(model, right, name)},
-            called="grads['{}']",
-            gradients=lambda who: {name: entry(model, losses(who, model, [params], arguments)[0][1], name)},
-            function=lambda who: Differentiated(partial(_losses, model, arguments, who), params, (1.0,)),
-            twins=lambda: self._twins(model.loss, own, loss),
-            watch=lambda: self._loss_must_respond(model, params, arguments),
-        )
+        for index, name in enumerate(what.outputs):
+            self._accept(name, yours[index], expected[index], output(index))
 
     def _backward(
         self,
-        forward: _Forward,
-        yours: Mapping[str, Any],
-        right: Mapping[str, Any],
-        *,
-        called: str,
-        gradients: Callable[[Answers], Mapping[str, Any]],
-        function: Callable[[Answers], Differentiated],
-        twins: Callable[[], list[Reference]],
-        watch: Callable[[], Watched],
+        what: Computation,
+        inputs: Mapping[str, Any],
+        upstream: Sequence[Any],
+        case: Case,
+        right: Callable[[], tuple[list[Any], Any]],
+        moving: Sequence[str],
+        more_than_chance: float = MORE_THAN_CHANCE,
     ) -> None:
-        """Raise Failure or NotJudged unless gradients are those of the student's own forward pass, or the right ones.
+        """Raise Failure or NotJudged unless a case's gradients are those of the student's own forward pass.
 
         A right forward pass is the reference, as far as numbers tell. Differentiating that one costs no calls into the
-        box, is exact where theirs rounds to float32, and cannot be led astray near points already seen. A wrong one
-        that equals a known mistake is that, as far as numbers tell; any other has to be of one piece.
-
-        Args:
-            forward: the student's forward pass beside the right one.
-            yours: the student's gradients, by input.
-            right: those that the reference's backward pass gives after its forward pass.
-            called: how a gradient by "{}" is called in messages.
-            gradients: gets them from whoever answers.
-            function: the forward pass of whoever answers, to be differentiated.
-            twins: finds the known mistakes that the student's forward pass equals.
-            watch: moves the inputs a little. Raises NotJudged unless the student's responds like the right one.
+        box, is exact where theirs rounds to float32, and cannot be led astray near points already seen. After a wrong
+        one, the right gradients are right all the same. Else, if it equals a known mistake, it is that, as far as
+        numbers tell; any other has to be of one piece: when the inputs ``moving`` are moved a little, it must respond
+        like the ``right`` one, by so much more than chance.
         """
-        if forward.right:
-            self._accept_gradients(yours, called, [function(self.reference)], gradients, right)
+        self.cases.append(case)
+        passes: _Passes = self._once("passes", case, lambda: self._passes(what, inputs, upstream, right()))
+
+        def by_input(gradients: Mapping[str, Any]) -> dict[str, Any]:
+            return {what.input_of(name): gradients[name] for name in case.gradients}
+
+        def gradients(who: Answers) -> dict[str, Any]:
+            return by_input(what.run_both(who, inputs, upstream))
+
+        def function(who: Answers) -> Differentiated:
+            return Differentiated(partial(what.run_many, who), inputs, upstream)
+
+        case.yours.update({name: passes.gradients[name] for name in case.gradients})
+        yours, expected = by_input(passes.gradients), by_input(passes.expected)
+        if passes.is_right:
+            self._accept_gradients(yours, what.called, [function(self.reference)], gradients, expected)
             return
         self.followed_through = True
-        yours = {name: value for name, value in yours.items() if not _equal(value, right[name])}
+        yours = _without(yours, expected)
         if not yours:
             return
-        forward.must_be_well_formed()
-        if known := twins():
+        passes.must_be_well_formed()
+        twins: list[Reference] = self._once("twins", case, lambda: self._twins(what, inputs, passes.outputs))
+        if twins:
             # Right but for the mistake is what the reference's backward pass gives after it.
-            after = [gradients(twin) for twin in known]
-            yours = {
-                name: value for name, value in yours.items() if not any(_equal(value, each[name]) for each in after)
-            }
+            yours = _without(yours, *(gradients(twin) for twin in twins))
             if yours:
-                judge = replace(self, mistakes=self.mistakes.after(known[0]))
-                functions = [function(twin) for twin in known]
-                judge._accept_gradients(yours, called, functions, gradients, {})  # noqa: SLF001 - of this class
+                judge = replace(self, mistakes=self.mistakes.after(twins[0]))
+                functions = [function(twin) for twin in twins]
+                judge._accept_gradients(yours, what.called, functions, gradients, {})  # noqa: SLF001 - of this class
             return
-        watched = watch()
-        own = function(self.student)
-        self._accept_gradients(yours, called, [own], gradients, {})
+        watched: Watched = self._once("watched", case, lambda: self._watched(what, inputs, moving, more_than_chance))
+        self._accept_gradients(yours, what.called, [function(self.student)], gradients, {})
         for name, value in yours.items():
-            watched.must_fit(name, value, own.upstream)
+            watched.must_fit(name, value, upstream)
 
-    def _loss_must_respond(self, model: Model, params: Mapping[str, np.ndarray], arguments: Sequence[Any]) -> Watched:
-        """The same as :meth:`_must_respond` for a loss and all of its parameters."""
-        moves = small_moves(params, list(params), self.rng)
-        yours, right = (
-            [np.atleast_1d(np.asarray(loss, dtype=np.float64)) for [loss] in _losses(model, arguments, who, moves)]
-            for who in (self.student, self.reference)
+    def _passes(
+        self,
+        what: Computation,
+        inputs: Mapping[str, Any],
+        upstream: Sequence[Any],
+        right: tuple[Sequence[Any], Any],
+    ) -> _Passes:
+        """Go forward and backward, after the ``right`` forward pass. Raises Failure, or NotJudged."""
+        outputs, cache = self._own_forward(what, inputs)
+        compared = [compare(*each) for each in zip(what.outputs, map(shown, outputs), right[0], strict=True)]
+        problems = [comparison.problem for comparison in compared if comparison.problem is not None]
+        passes = _Passes(
+            what.forward,
+            outputs,
+            is_right=all(each.passed for each in compared),
+            problem=problems[0] if problems else "",
+            expected=what.run_backward(self.reference, upstream, right[1]),
         )
-        watched = Watched(model.loss, list(params), moves, yours)
-        watched.must_be_like(right, LOSS_MORE_THAN_CHANCE)
-        return watched
-
-    def _own_forward(self, layer: Differentiable, inputs: Mapping[str, Any]) -> tuple[list[Any], Any]:
-        """The student's outputs and cache. Raises NotJudged if there are none, since the question is another one."""
         try:
-            return layer.run_forward(self.student, inputs)
-        except Failure as failure:
-            raise NotJudged(f"{layer.forward} has to work first. {failure.rationale}") from None
+            return replace(passes, gradients=what.run_backward(self.student, upstream, cache))
+        except Failure:
+            passes.must_be_well_formed()
+            raise
 
-    def _twins(self, function: str, own: Any, ask: Callable[[Answers], Any]) -> list[Reference]:
+    def _own_forward(self, what: Computation, inputs: Mapping[str, Any]) -> tuple[list[Any], Any]:
+        """The student's outputs and cache. Raises NotJudged if there are none, where that is another question."""
+        try:
+            return what.run_forward(self.student, inputs)
+        except Failure as failure:
+            if what.forward == what.backward:
+                raise
+            raise NotJudged(f"{what.forward} has to work first. {failure.rationale}") from None
+
+    def _once(self, what: str, case: Case, find: Callable[[], Any]) -> Any:
+        """What is found for a case, or was found for the same inputs before. Raises the same verdict again."""
+        place = (
+            what,
+            self.question,
+            repr(case.options),
+            *((name, np.shape(value), np.asarray(value).tobytes()) for name, value in case.values.items()),
+        )
+        if place not in self.heard:
+            try:
+                self.heard[place] = find()
+            except Verdict as verdict:
+                self.heard[place] = verdict
+        found = self.heard[place]
+        if isinstance(found, Verdict):
+            raise found
+        return found
+
+    def _twins(self, what: Computation, inputs: Mapping[str, Any], own: Sequence[Any]) -> list[Reference]:
         """The reference with each known mistake in a forward pass that gives what the student's gives.
 
         Where there is one, theirs is no function that was made up, however little it has in common with the right one:
         gates in another order change nearly every number.
         """
-        return self.mistakes.twins(function, own, ask, self.ruled_out)
 
-    def _must_respond(self, layer: Differentiable, inputs: Mapping[str, Any]) -> Watched:
-        """Raise NotJudged unless the student's forward pass, though wrong, responds to its inputs like the right."""
-        names = [name[1:] for name in layer.gradients]
-        moves = small_moves(inputs, names, self.rng)
+        def outputs(who: Answers) -> Any:
+            return _together(what.run_forward(who, inputs)[0])
+
+        return self.mistakes.twins(what.forward, _together(own), outputs, self.ruled_out)
+
+    def _watched(
+        self, what: Computation, inputs: Mapping[str, Any], names: Sequence[str], more_than_chance: float
+    ) -> Watched:
+        """What a wrong forward pass does when inputs move. Raises NotJudged unless it responds like the right one."""
+        moves = small_moves(inputs, names, *self.rng.spawn(1))
         yours, right = (
-            [np.concatenate([np.ravel(out) for out in outputs]) for outputs in layer.run_many(who, moves)]
-            for who in (self.student, self.reference)
+            [_together(outputs) for outputs in what.run_many(who, moves)] for who in (self.student, self.reference)
         )
-        watched = Watched(layer.forward, names, moves, yours)
-        watched.must_be_like(right)
+        watched = Watched(what.forward, names, moves, yours)
+        watched.must_be_like(right, more_than_chance)
         return watched
 
     def _accept_gradients(
@@ -433,12 +429,15 @@ class Judge:
         raise Failure(told, known.hint, known.name, where, difference)
 
 
-def _losses(
-    model: Model, arguments: Sequence[Any], who: Answers, batch: Sequence[Mapping[str, Any]]
-) -> list[Sequence[Any]]:
-    """The loss under each of many sets of parameters, as the one output that it is."""
-    return [(loss,) for loss, _ in losses(who, model, batch, arguments)]
+def _without(yours: Mapping[str, Any], *others: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of ``yours`` that equal none of the same name."""
+    return {
+        name: value
+        for name, value in yours.items()
+        if not any(compare("", shown(value), other[name]).passed for other in others)
+    }
 
 
-def _equal(yours: Any, other: Any) -> bool:
-    return compare("", shown(yours), other).passed
+def _together(outputs: Sequence[Any]) -> np.ndarray:
+    """All outputs as one vector."""
+    return np.concatenate([np.ravel(shown(output)) for output in outputs])

@@ -38,10 +38,12 @@ QUIET = (
 class HiddenTest:
     """One test of a suite: its question and its weight among the tests of that, and the line that the student reads.
 
-    ``measured`` is kept for its judges: see :class:`autograder.judging.judge.Judge`.
+    Tests of one ``function`` with other parameters draw the same inputs. ``measured`` is kept for its judges: see
+    :class:`autograder.judging.judge.Judge`.
     """
 
     name: str
+    function: str
     title: str
     question: str
     weight: float
@@ -125,7 +127,7 @@ class Suite:
                 self.errors.append(f"{item.name} of {self._path.name} belongs to no question: {name!r}")
                 continue
             weight = float(mark.kwargs["weight"])
-            self.tests.append(HiddenTest(item.name, _title(item), name, weight, item))
+            self.tests.append(HiddenTest(item.name, item.name.partition("[")[0], _title(item), name, weight, item))
             self.weights[name] = self.weights.get(name, 0.0) + weight
             self.costs.update(getattr(getattr(item, "module", None), "COSTS", {}))
         return True

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from autograder.course import AssignedNotebook
     from autograder.judging.cases import Case
+    from autograder.judging.judge import Heard
     from autograder.judging.misconceptions import Misconception
     from autograder.judging.plugin import HiddenTest
     from autograder.judging.student import Student
@@ -54,6 +55,8 @@ class SuiteRun:
     _charges: dict[str, list[Remark]] = field(default_factory=dict, init=False)
     _right: dict[str, tuple[Judge, Case]] = field(default_factory=dict, init=False)
     _ruled_out: set[tuple[str, Misconception]] = field(default_factory=set, init=False)
+    _function: str = field(default="", init=False)
+    _heard: Heard = field(default_factory=dict, init=False)
     _wrong: dict[str, tuple[Judge, Failure]] = field(default_factory=dict, init=False)
 
     def run(self, *, hasty: bool = False) -> None:
@@ -102,15 +105,18 @@ class SuiteRun:
         return passed / self.weights[question] if question in self.weights else 0.0
 
     def _ask(self, test: HiddenTest) -> None:
+        if test.function != self._function:
+            self._function, self._heard = test.function, {}
         judge = Judge(
             question=test.question,
             student=self.student,
             reference=self.assigned.reference,
-            rng=np.random.default_rng([self.seed, zlib.crc32(test.name.encode())]),
+            rng=np.random.default_rng([self.seed, zlib.crc32(test.function.encode())]),
             mistakes=self.assigned.mistakes,
             pairs=self.pairs,
             measured=test.measured,
             ruled_out=self._ruled_out,
+            heard=self._heard,
         )
         raised = self.assigned.tests.ask(test, judge)
         for when, error in raised.items():

@@ -64,18 +64,19 @@ class Watched:
         A forward pass that ignores an input, or that has little in common with the right one, is easy to differentiate:
         its backward pass shows nothing. Alike is measured by the cosine between the responses, of either sign, averaged
         over the inputs and the points: of a wrong sign or factor it is 1, of a function that was made up it is near 0.
+        What all entries of the outputs do alike does not count, since the sum of an input moves with that, too.
         """
         alike = np.ones((POINTS, len(self.names)))
         with np.errstate(all="ignore"):
             for point, place in np.ndindex(alike.shape):
                 name = self.names[place]
-                mine, wanted = (np.concatenate(self._responses(name, out, point)) for out in (self.outputs, right))
-                sizes = float(np.linalg.norm(mine)), float(np.linalg.norm(wanted))
-                if sizes[1] > 0:
-                    if not sizes[0] > 1e-3 * sizes[1]:
+                mine, wanted = (np.stack(self._responses(name, out, point)) for out in (self.outputs, right))
+                if np.linalg.norm(wanted) > 0:
+                    if not np.linalg.norm(mine) > 1e-3 * np.linalg.norm(wanted):
                         raise NotJudged(f"{self.function} has to work first: it does not respond to {name}.")
-                    alike[point, place] = abs(float(mine @ wanted)) / (sizes[0] * sizes[1])
-        chance = float(np.sqrt(2 / np.pi / (MOVES * right[0].size)))  # the mean of a cosine between random vectors
+                    alike[point, place] = _cosine(mine, wanted)
+        # The mean of a cosine between random vectors.
+        chance = float(np.sqrt(2 / np.pi / (MOVES * max(right[0].size - 1, 1))))
         if not (alike.mean() >= chance + more and alike.mean(axis=1).min() >= chance):
             raise NotJudged(
                 f"{self.function} has to work first: it has too little in common with what it should compute."
@@ -107,3 +108,12 @@ class Watched:
     def _responses(self, name: str, outputs: Sequence[np.ndarray], point: int) -> list[np.ndarray]:
         here = outputs[point * (1 + len(self.names) * MOVES)]
         return [outputs[place] - here for place in self._at(name, point)]
+
+
+def _cosine(mine: np.ndarray, wanted: np.ndarray) -> float:
+    """How alike responses of shape (moves, entries) are, from 0 to 1, by what their entries do not all do alike."""
+    apart = [each - each.mean(axis=1, keepdims=True) for each in (mine, wanted)]
+    if np.linalg.norm(apart[1]) > 1e-3 * np.linalg.norm(wanted):
+        mine, wanted = apart
+    sizes = float(np.linalg.norm(mine) * np.linalg.norm(wanted))
+    return abs(float(np.vdot(mine, wanted))) / sizes if sizes > 0 else 0.0

@@ -1,6 +1,14 @@
 """Ways to gain points without an answer: each earns what it is worth."""
 
+import json
+from contextlib import closing
+
 import pytest
+
+from autograder.course import HOME, load_assignment
+from autograder.judging.run import SuiteRun
+from autograder.judging.student import Student
+from coursekit.notebook import read_notebook
 
 
 def test_a_gradient_so_large_that_its_norm_overflows_is_wrong(student, graded):
@@ -106,3 +114,29 @@ SUBTLE = {
 @pytest.mark.parametrize("name", SUBTLE)
 def test_what_is_wrong_only_for_larger_sizes_or_another_order_of_words_fails(student, graded, name):
     assert name in graded(student.change(name, *SUBTLE[name])).lost
+
+
+def test_a_made_up_word_embedding_earns_nothing_whatever_the_seed():
+    """The sum of the table moves with the table, and so it had something in common with what should be computed."""
+    [assigned, _] = load_assignment("captioning", HOME).notebooks
+    notebook = read_notebook(
+        json.dumps(
+            {
+                "nbformat": 4,
+                "cells": [
+                    {"cell_type": "code", "source": source}
+                    for source in (
+                        "import numpy as np",
+                        "def word_embedding_forward(x, W):\n    return np.full((*x.shape, W.shape[1]), W.sum()), W",
+                        "def word_embedding_backward(d, W):\n    return np.full(W.shape, d.sum())",
+                    )
+                ],
+            }
+        ).encode(),
+        assigned.name,
+    )
+    for seed in range(20):
+        with closing(Student(notebook, assigned.names, inside=True)) as student:
+            run = SuiteRun(assigned, student, seed, only=["word_embedding_backward"])
+            run.run()
+        assert run.earned("word_embedding_backward") == 0, seed

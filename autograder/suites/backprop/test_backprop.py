@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from autograder.judging.calling import LayerClass, Model, entry, instance, losses
+from autograder.judging.calling import LayerClass, Loss, Model, instance
 from autograder.judging.judge import question
 
 if TYPE_CHECKING:
@@ -456,11 +456,11 @@ def test_network_gradients(judge: Judge, parameter: str) -> None:
 def test_network_in_training(judge: Judge) -> None:
     """A network whose parameters have been replaced gives the loss and the gradients of the new ones."""
     model = network()
-    before, after, arguments = params_of(judge, model), params_of(judge, model), examples(judge, model)
+    before, after, loss = params_of(judge, model), params_of(judge, model), Loss(model, examples(judge, model))
 
     def trained(who: Answers, name: str) -> Any:
-        _, (loss, grads) = losses(who, model, [before, after], arguments)
-        return loss if name == "loss" else entry(model, grads, name)
+        _, ([number], grads) = loss.run_forwards(who, [before, after])
+        return number if name == "loss" else loss.run_backward(who, (), grads)[name]
 
     for name in ("loss", *PARAMS):
         judge.same(name, trained(judge.reference, name), partial(trained, name=name))
