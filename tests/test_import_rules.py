@@ -31,6 +31,7 @@ LAYERS = (
         "judging.misconceptions",
         "judging.error_maps",
         "judging.measuring",
+        "judging.passes",
         "judging.watching",
         "judging.conduct",
         "judging.judge",

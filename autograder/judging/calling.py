@@ -37,9 +37,10 @@ class Computation(ABC):
         [found] = self.run_forwards(who, [inputs])
         return found
 
-    @abstractmethod
     def run_backward(self, who: Answers, upstream: Sequence[Any], cache: Any) -> dict[str, Any]:
         """The gradients of one backward pass, by name. The cache is used once: a call may use it up."""
+        [found] = self.run_backwards(who, [(upstream, cache)])
+        return found
 
     def run_both(self, who: Answers, inputs: Mapping[str, Any], upstream: Sequence[Any]) -> dict[str, Any]:
         """The gradients of one forward and one backward pass, by name."""
@@ -61,7 +62,11 @@ class Computation(ABC):
 
     @abstractmethod
     def run_forwards(self, who: Answers, batch: Sequence[Mapping[str, Any]]) -> list[tuple[list[Any], Any]]:
-        """The same for each of many inputs, sent as one."""
+        """Many forward passes, sent as one."""
+
+    @abstractmethod
+    def run_backwards(self, who: Answers, batch: Sequence[tuple[Sequence[Any], Any]]) -> list[dict[str, Any]]:
+        """Many backward passes, sent as one: each from its upstream gradients and its cache."""
 
 
 class Differentiable(Computation):
@@ -99,10 +104,13 @@ class Layer(Differentiable):
     outputs: tuple[str, ...]
     gradients: tuple[str, ...]
 
-    def run_backward(self, who: Answers, upstream: Sequence[np.ndarray], cache: Any) -> dict[str, Any]:
-        """The gradients, from a cache."""
-        result = getattr(who, self.backward)(*upstream, cache)
-        return dict(zip(self.gradients, _parts(self.backward, result, self.gradients), strict=True))
+    def run_backwards(self, who: Answers, batch: Sequence[tuple[Sequence[Any], Any]]) -> list[dict[str, Any]]:
+        """One call for each."""
+        backward = getattr(who, self.backward)
+        results = who.perform([backward.calling(*upstream, cache) for upstream, cache in batch])
+        return [
+            dict(zip(self.gradients, _parts(self.backward, result, self.gradients), strict=True)) for result in results
+        ]
 
     def code(self, inputs: Sequence[str], upstream: Sequence[str], earlier: Sequence[str]) -> list[str]:  # noqa: ARG002
         """Two calls."""
@@ -157,11 +165,14 @@ class LayerClass(Differentiable):
         """First those that are returned, then those that are left behind."""
         return (*self.returned, *(f"d{name}" for name in self.parameters))
 
-    def run_backward(self, who: Answers, upstream: Sequence[np.ndarray], cache: Any) -> dict[str, Any]:  # noqa: ARG002
-        """The gradients, from an instance, which knows who answers."""
-        result = cache.call("backward", *upstream)
-        returned = dict(zip(self.returned, _parts(self.backward, result, self.returned), strict=True))
-        return returned | {f"d{name}": self._left_behind(cache, f"d{name}") for name in self.parameters}
+    def run_backwards(self, who: Answers, batch: Sequence[tuple[Sequence[Any], Any]]) -> list[dict[str, Any]]:
+        """One call for each, of its instance."""
+        results = who.perform([layer.calling("backward", *upstream) for upstream, layer in batch])
+        return [
+            dict(zip(self.returned, _parts(self.backward, result, self.returned), strict=True))
+            | {f"d{name}": self._left_behind(layer, f"d{name}") for name in self.parameters}
+            for result, (_, layer) in zip(results, batch, strict=True)
+        ]
 
     def code(self, inputs: Sequence[str], upstream: Sequence[str], earlier: Sequence[str]) -> list[str]:
         """An instance is made and called."""
@@ -244,12 +255,9 @@ class Loss(Computation):
         """The same method."""
         return self.model.loss
 
-    def run_backward(self, who: Answers, upstream: Sequence[Any], cache: Any) -> dict[str, Any]:  # noqa: ARG002
-        """The entries of the dict that came with the loss; to look for one that is missing raises Failure."""
-        content = cache.fetch() if isinstance(cache, Thing) else cache
-        if not isinstance(content, dict):
-            raise Failure(f"{self.forward} should return the gradients as a dict, but they are {_described(cache)}.")
-        return _Entries(content)
+    def run_backwards(self, who: Answers, batch: Sequence[tuple[Sequence[Any], Any]]) -> list[dict[str, Any]]:  # noqa: ARG002
+        """The entries of each dict that came with a loss; to look for one that is missing raises Failure."""
+        return [self._entries(grads) for _, grads in batch]
 
     def counting(self, who: Answers, params: Mapping[str, object]) -> Any:
         """What is done for one loss and its gradients, counted."""
@@ -268,6 +276,12 @@ class Loss(Computation):
         results = who.perform([step for pair in steps for step in pair])[1::2]
         parts = [_parts(self.forward, result, ("loss", "grads")) for result in results]
         return [([loss], grads) for loss, grads in parts]
+
+    def _entries(self, grads: Any) -> _Entries:
+        content = grads.fetch() if isinstance(grads, Thing) else grads
+        if not isinstance(content, dict):
+            raise Failure(f"{self.forward} should return the gradients as a dict, but they are {_described(grads)}.")
+        return _Entries(content)
 
 
 class _Entries(dict[str, Any]):

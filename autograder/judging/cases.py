@@ -101,7 +101,7 @@ class LayerCase(Case):
         if self.upstream is None:
             judge.forward(self.layer, self.inputs)
         else:
-            judge.gradients(self.layer, self.inputs, self.names, upstream=self.upstream)
+            judge.gradients(self.layer, self.inputs, names=self.names, upstream=self.upstream)
 
     def code(self, write: Callable[[Any, int], str]) -> list[str]:
         """The values as variables, then the calls."""

@@ -24,10 +24,11 @@ from autograder.judging.calling import Loss, shown
 from autograder.judging.cases import LayerCase, ModelCase
 from autograder.judging.conduct import Habit, Remark
 from autograder.judging.error_maps import error_map
-from autograder.judging.measuring import Differentiated, Slopes
-from autograder.judging.verdicts import Difference, Failure, NotJudged, Verdict
+from autograder.judging.measuring import NEARLY, Differentiated, Slopes, gradient_like
+from autograder.judging.passes import Passes, own_forward, together, with_caches, without
+from autograder.judging.verdicts import Difference, Failure, Verdict
 from autograder.judging.watching import LOSS_MORE_THAN_CHANCE, MORE_THAN_CHANCE, Watched, small_moves
-from coursekit.gradcheck import LIMITS, STEP, compare
+from coursekit.gradcheck import LIMITS, compare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -45,35 +46,11 @@ Heard: TypeAlias = "dict[tuple[Any, ...], Any]"
 """What has come of something, by what it was: a value, or a verdict that was raised."""
 EXACTLY = LIMITS["float64"] / 10
 """Slopes that differ by less leave no doubt."""
-NEARLY = 1e-3
-"""Errors below it may be the numeric gradient's: 8e-6 was seen for a right one, and 8e-8 with a tenth of the step."""
 
 
 def question(name: str, *, weight: float = 1.0) -> pytest.MarkDecorator:
     """Mark a hidden test as one of the question ``name``; its share of the points is in proportion to ``weight``."""
     return pytest.mark.question(name, weight=weight)
-
-
-@dataclass(frozen=True)
-class _Passes:
-    """What the student's forward and backward pass have given, beside what was expected.
-
-    ``outputs`` are those of the pass ``forward``: whether their values are right, and what is wrong before values.
-    """
-
-    forward: str
-    outputs: Sequence[Any]
-    is_right: bool
-    problem: str
-    expected: Mapping[str, Any]
-    """The right gradients, by name."""
-    gradients: Mapping[str, Any] = field(default_factory=dict)
-    """The student's."""
-
-    def must_be_well_formed(self) -> None:
-        """Raise NotJudged unless the outputs' types, shapes and dtypes are right, and all numbers finite."""
-        if self.problem:
-            raise NotJudged(f"{self.forward} has to work first. {self.problem}")
 
 
 @dataclass
@@ -119,47 +96,55 @@ class Judge:
         """The same for several values of one kind. A known mistake is one that gives them all. Raises Failure."""
         yours = ask(self.student)
         for mine, right in zip(yours, expected, strict=True):
-            seen = _together(yours), _together(expected)
-            self._accept(name, mine, right, lambda who: _together(ask(who)), seen=seen)
+            seen = together(yours), together(expected)
+            self._accept(name, mine, right, lambda who: together(ask(who)), seen=seen)
 
-    def forward(self, layer: Differentiable, inputs: Mapping[str, Any]) -> None:
-        """Pass if the forward function gives what the reference gives. Raises Failure."""
+    def forward(self, layer: Differentiable, *batch: Mapping[str, Any]) -> None:
+        """Pass if, for each of some inputs, the forward function gives what the reference gives. Raises Failure."""
         self.pairs.add((layer.forward, layer.backward))
-        self._forward(layer, inputs, LayerCase(layer, inputs))
+        cases = [LayerCase(layer, inputs) for inputs in batch]
+        right = layer.run_forwards(self.reference, batch)
+        self._ask_together(layer, cases, right)
+        for case, (expected, _) in zip(cases, right, strict=True):
+            self._forward(layer, case.inputs, case, expected)
 
     def gradients(
         self,
         layer: Differentiable,
-        inputs: Mapping[str, Any],
-        names: Sequence[str] | None = None,
-        *,
+        *batch: Mapping[str, Any],
+        names: Sequence[str] = (),
         scale: float = 1.0,
         upstream: Sequence[Any] | None = None,
     ) -> None:
-        """Pass if the gradients are the numeric ones of the student's own forward pass. Raises Failure or NotJudged.
+        """Pass if, for each of some inputs, the gradients are the numeric ones of the student's own forward pass.
 
-        ``names`` are some of the layer's gradients, by default all of them; ``scale`` is the size of the upstream ones,
-        which are drawn unless they are given.
+        Raises Failure or NotJudged. ``names`` are some of the layer's gradients, by default all of them; ``scale`` is
+        the size of the upstream ones, which are drawn unless they are given.
         """
         self.pairs.add((layer.forward, layer.backward))
-        right = layer.run_forward(self.reference, inputs)
-        if upstream is None:
-            upstream = [np.asarray(self.normal(*np.shape(out), scale=scale)) for out in right[0]]
-        case = LayerCase(layer, inputs, upstream, names or layer.gradients)
+        right = layer.run_forwards(self.reference, batch)
+        cases = []
+        for inputs, (outputs, _) in zip(batch, right, strict=True):
+            drawn = upstream or [np.asarray(self.normal(*np.shape(out), scale=scale)) for out in outputs]
+            cases.append(LayerCase(layer, inputs, drawn, names or layer.gradients))
+        self._ask_together(layer, cases, right)
         moving = [layer.input_of(name) for name in layer.gradients]
-        self._backward(layer, inputs, upstream, case, lambda: right, moving)
+        for case, one in zip(cases, right, strict=True):
+            self._backward(layer, case.inputs, case.upstream or (), case, moving, right=one)
 
     def zero_gradients(self, layer: Differentiable, inputs: Mapping[str, Any]) -> None:
         """Pass if an upstream gradient of zeros gives gradients of zeros. Raises Failure or NotJudged."""
         expected, _ = layer.run_forward(self.reference, inputs)
         upstream = tuple(np.zeros_like(out) for out in expected)
-        _, cache = self._own_forward(layer, inputs)
+        _, cache = own_forward(self.student, layer, inputs)
         for name, yours in layer.run_backward(self.student, upstream, cache).items():
             self._accept(name, yours, np.zeros_like(inputs[name[1:]]))
 
     def loss(self, model: Model, params: Mapping[str, np.ndarray], arguments: Sequence[Any]) -> None:
         """Pass if the model's loss is the reference's. Raises Failure."""
-        self._forward(Loss(model, arguments), params, ModelCase(model, params, arguments))
+        loss = Loss(model, arguments)
+        expected, _ = loss.run_forward(self.reference, params)
+        self._forward(loss, params, ModelCase(model, params, arguments), expected)
 
     def loss_gradient(
         self, model: Model, params: Mapping[str, np.ndarray], arguments: Sequence[Any], name: str
@@ -167,18 +152,34 @@ class Judge:
         """Pass if ``grads[name]`` is the numeric gradient of the student's own loss. Raises Failure or NotJudged."""
         case = ModelCase(model, params, arguments, name)
         loss = Loss(model, arguments)
+        self._backward(loss, params, (1.0,), case, list(params), LOSS_MORE_THAN_CHANCE)
 
-        def right() -> Any:
-            return loss.run_forward(self.reference, params)
+    def _ask_together(
+        self, layer: Differentiable, cases: Sequence[LayerCase], right: Sequence[tuple[list[Any], Any]]
+    ) -> None:
+        """Ask several cases at once, and keep the answers that are right; any other case is asked again by itself."""
+        if len(cases) == 1:
+            return
+        backward = cases[0].upstream is not None
+        try:
+            found = layer.run_forwards(self.student, [case.inputs for case in cases])
+            gradients = layer.run_backwards(self.student, with_caches(cases, found)) if backward else [{}] * len(cases)
+        except Failure:
+            return
+        derived = layer.run_backwards(self.reference, with_caches(cases, right)) if backward else gradients
+        for case, (outputs, _), (expected, _), mine, theirs in zip(
+            cases, found, right, gradients, derived, strict=True
+        ):
+            passes = Passes.of(layer, outputs, expected, theirs)
+            if passes.is_right and not without(mine, theirs):
+                self.heard[self._place("outputs", case)] = outputs
+                self.heard[self._place("passes", case)] = replace(passes, gradients=mine)
 
-        self._backward(loss, params, (1.0,), case, right, list(params), LOSS_MORE_THAN_CHANCE)
-
-    def _forward(self, what: Computation, inputs: Mapping[str, Any], case: Case) -> None:
+    def _forward(self, what: Computation, inputs: Mapping[str, Any], case: Case, expected: Sequence[Any]) -> None:
         """Raise Failure unless the student's outputs are the reference's."""
         self.cases.append(case)
-        yours, _ = what.run_forward(self.student, inputs)
+        yours = self._once("outputs", case, lambda: what.run_forward(self.student, inputs)[0])
         case.yours.update(zip(what.outputs, yours, strict=True))
-        expected, _ = what.run_forward(self.reference, inputs)
 
         def output(index: int) -> Callable[[Answers], Any]:
             return lambda who: what.run_forward(who, inputs)[0][index]
@@ -192,9 +193,9 @@ class Judge:
         inputs: Mapping[str, Any],
         upstream: Sequence[Any],
         case: Case,
-        right: Callable[[], tuple[list[Any], Any]],
         moving: Sequence[str],
         more_than_chance: float = MORE_THAN_CHANCE,
+        right: tuple[list[Any], Any] | None = None,
     ) -> None:
         """Raise Failure or NotJudged unless a case's gradients are those of the student's own forward pass.
 
@@ -202,10 +203,14 @@ class Judge:
         box, is exact where theirs rounds to float32, and cannot be led astray near points already seen. After a wrong
         one, the right gradients are right all the same. Else, if it equals a known mistake, it is that, as far as
         numbers tell; any other has to be of one piece: when the inputs ``moving`` are moved a little, it must respond
-        like the ``right`` one, by so much more than chance.
+        like the right one, by so much more than chance.
+
+        ``right`` is what the reference's forward pass has given, if it was run already.
         """
         self.cases.append(case)
-        passes: _Passes = self._once("passes", case, lambda: self._passes(what, inputs, upstream, right()))
+        passes: Passes = self._once(
+            "passes", case, lambda: Passes.of_both(self.student, self.reference, what, inputs, upstream, right)
+        )
 
         def by_input(gradients: Mapping[str, Any]) -> dict[str, Any]:
             return {what.input_of(name): gradients[name] for name in case.gradients}
@@ -222,14 +227,14 @@ class Judge:
             self._accept_gradients(yours, what.called, [function(self.reference)], gradients, expected)
             return
         self.followed_through = True
-        yours = _without(yours, expected)
+        yours = without(yours, expected)
         if not yours:
             return
         passes.must_be_well_formed()
         twins: list[Reference] = self._once("twins", case, lambda: self._twins(what, inputs, passes.outputs))
         if twins:
             # Right but for the mistake is what the reference's backward pass gives after it.
-            yours = _without(yours, *(gradients(twin) for twin in twins))
+            yours = without(yours, *(gradients(twin) for twin in twins))
             if yours:
                 judge = replace(self, mistakes=self.mistakes.after(twins[0]))
                 functions = [function(twin) for twin in twins]
@@ -240,47 +245,9 @@ class Judge:
         for name, value in yours.items():
             watched.must_fit(name, value, upstream)
 
-    def _passes(
-        self,
-        what: Computation,
-        inputs: Mapping[str, Any],
-        upstream: Sequence[Any],
-        right: tuple[Sequence[Any], Any],
-    ) -> _Passes:
-        """Go forward and backward, after the ``right`` forward pass. Raises Failure, or NotJudged."""
-        outputs, cache = self._own_forward(what, inputs)
-        compared = [compare(*each) for each in zip(what.outputs, map(shown, outputs), right[0], strict=True)]
-        problems = [comparison.problem for comparison in compared if comparison.problem is not None]
-        passes = _Passes(
-            what.forward,
-            outputs,
-            is_right=all(each.passed for each in compared),
-            problem=problems[0] if problems else "",
-            expected=what.run_backward(self.reference, upstream, right[1]),
-        )
-        try:
-            return replace(passes, gradients=what.run_backward(self.student, upstream, cache))
-        except Failure:
-            passes.must_be_well_formed()
-            raise
-
-    def _own_forward(self, what: Computation, inputs: Mapping[str, Any]) -> tuple[list[Any], Any]:
-        """The student's outputs and cache. Raises NotJudged if there are none, where that is another question."""
-        try:
-            return what.run_forward(self.student, inputs)
-        except Failure as failure:
-            if what.forward == what.backward:
-                raise
-            raise NotJudged(f"{what.forward} has to work first. {failure.rationale}") from None
-
     def _once(self, what: str, case: Case, find: Callable[[], Any]) -> Any:
         """What is found for a case, or was found for the same inputs before. Raises the same verdict again."""
-        place = (
-            what,
-            self.question,
-            repr(case.options),
-            *((name, np.shape(value), np.asarray(value).tobytes()) for name, value in case.values.items()),
-        )
+        place = self._place(what, case)
         if place not in self.heard:
             try:
                 self.heard[place] = find()
@@ -291,6 +258,10 @@ class Judge:
             raise found
         return found
 
+    def _place(self, what: str, case: Case) -> tuple[Any, ...]:
+        values = ((name, np.shape(value), np.asarray(value).tobytes()) for name, value in case.values.items())
+        return what, self.question, repr(case.options), *values
+
     def _twins(self, what: Computation, inputs: Mapping[str, Any], own: Sequence[Any]) -> list[Reference]:
         """The reference with each known mistake in a forward pass that gives what the student's gives.
 
@@ -299,9 +270,9 @@ class Judge:
         """
 
         def outputs(who: Answers) -> Any:
-            return _together(what.run_forward(who, inputs)[0])
+            return together(what.run_forward(who, inputs)[0])
 
-        return self.mistakes.twins(what.forward, _together(own), outputs, self.ruled_out)
+        return self.mistakes.twins(what.forward, together(own), outputs, self.ruled_out)
 
     def _watched(
         self, what: Computation, inputs: Mapping[str, Any], names: Sequence[str], more_than_chance: float
@@ -309,7 +280,7 @@ class Judge:
         """What a wrong forward pass does when inputs move. Raises NotJudged unless it responds like the right one."""
         moves = small_moves(inputs, names, *self.rng.spawn(1))
         yours, right = (
-            [_together(outputs) for outputs in what.run_many(who, moves)] for who in (self.student, self.reference)
+            [together(outputs) for outputs in what.run_many(who, moves)] for who in (self.student, self.reference)
         )
         watched = Watched(what.forward, names, moves, yours)
         watched.must_be_like(right, more_than_chance)
@@ -353,7 +324,7 @@ class Judge:
                     part = {name: derived[name]} if derived else {}
                     self._accept_gradients({name: value}, called, functions, ask, part)
                 return
-            expected = {name: self._numeric(name, value, functions) for name, value in yours.items()}
+            expected = {name: gradient_like(value, name, functions) for name, value in yours.items()}
         for name, value in yours.items():
 
             def again(who: Answers, name: str = name) -> Any:
@@ -375,24 +346,6 @@ class Judge:
     def _slopes(self, function: Differentiated, names: Iterable[str]) -> Slopes:
         """Along directions of numbers of their own: others are drawn the same, whether these are needed or not."""
         return function.slopes(list(names), *self.rng.spawn(1))
-
-    @staticmethod
-    def _numeric(name: str, yours: Any, functions: Sequence[Differentiated]) -> np.ndarray:
-        """The numeric gradient by one input: of several functions, of one by which ``yours`` passes, if there is one.
-
-        What is nearly right is measured with a smaller step, too: a function may curve so much that it is the numeric
-        gradient which is off.
-        """
-        for function in functions:
-            numeric = function.gradient(name)
-            comparison = compare(name, shown(yours), numeric)
-            if comparison.error is not None and LIMITS["float64"] < comparison.error < NEARLY:
-                finer = function.gradient(name, STEP / 10)
-                if compare(name, shown(yours), finer).passed:
-                    return finer
-            if comparison.passed:
-                break
-        return numeric
 
     def _say(self, comparison: Comparison) -> None:
         if comparison.remark:
@@ -427,17 +380,3 @@ class Judge:
             raise Failure(str(comparison), error_map=where, difference=difference)
         told = f"{comparison}\n  this is what you get when {known.explanation}"
         raise Failure(told, known.hint, known.name, where, difference)
-
-
-def _without(yours: Mapping[str, Any], *others: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of ``yours`` that equal none of the same name."""
-    return {
-        name: value
-        for name, value in yours.items()
-        if not any(compare("", shown(value), other[name]).passed for other in others)
-    }
-
-
-def _together(outputs: Sequence[Any]) -> np.ndarray:
-    """All outputs as one vector."""
-    return np.concatenate([np.ravel(shown(output)) for output in outputs])

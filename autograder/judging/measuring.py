@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coursekit.gradcheck import FLOOR, STEP, directional_derivatives, numeric_gradients
+from autograder.judging.calling import shown
+from coursekit.gradcheck import FLOOR, LIMITS, STEP, compare, directional_derivatives, numeric_gradients
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 DIRECTIONS = 3
 """Random directions for each verdict. Ten times the limit is missed by all three once in 2 million times."""
+NEARLY = 1e-3
+"""Errors below it may be the numeric gradient's: 8e-6 was seen for a right one, and 8e-8 with a tenth of the step."""
 
 
 @dataclass(frozen=True)
@@ -57,3 +60,21 @@ class Differentiated:
     def gradient(self, name: str, step: float = STEP) -> np.ndarray:
         """The gradient by one input, entry by entry."""
         return numeric_gradients(self.evaluate, self.inputs, self.upstream, [name], step=step)[name]
+
+
+def gradient_like(yours: Any, name: str, functions: Sequence[Differentiated]) -> np.ndarray:
+    """The numeric gradient by one input: of several functions, of one by which ``yours`` passes, if there is one.
+
+    What is nearly right is measured with a smaller step, too: a function may curve so much that it is the numeric
+    gradient which is off.
+    """
+    for function in functions:
+        numeric = function.gradient(name)
+        comparison = compare(name, shown(yours), numeric)
+        if comparison.error is not None and LIMITS["float64"] < comparison.error < NEARLY:
+            finer = function.gradient(name, STEP / 10)
+            if compare(name, shown(yours), finer).passed:
+                return finer
+        if comparison.passed:
+            break
+    return numeric

@@ -146,7 +146,7 @@ def test_forward(judge):
 @question("scale_backward")
 def test_backward(judge):
     """dx and dw are gradients."""
-    judge.gradients(SCALE, inputs(judge), GRADIENTS)
+    judge.gradients(SCALE, inputs(judge), names=GRADIENTS)
 '''
 MISTAKES = """
 from autograder.judging.misconceptions import Misconception

@@ -13,7 +13,7 @@ STRICTER = """
 @question("rnn_step_backward", weight=6)
 def test_once_more(judge: Judge) -> None:
     '''dWh is right.'''
-    judge.gradients(STEP, step_inputs(judge), ["dWh"])
+    judge.gradients(STEP, step_inputs(judge), names=["dWh"])
 """
 
 

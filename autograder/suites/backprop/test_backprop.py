@@ -206,15 +206,15 @@ def matrices(judge: Judge, N: int = 3, D: int = 5, M: int = 7) -> dict[str, np.n
 @question("MatMul")
 def test_matmul_forward(judge: Judge) -> None:
     """Method forward gives the product of both matrices."""
-    for sizes in ((3, 5, 7), (1, 2, 3), (2, 1, 3), (3, 2, 1), (4, 4, 4)):
-        judge.forward(MATMUL, matrices(judge, *sizes))
+    batch = [matrices(judge, *sizes) for sizes in ((3, 5, 7), (1, 2, 3), (2, 1, 3), (3, 2, 1), (4, 4, 4))]
+    judge.forward(MATMUL, *batch)
 
 
 @question("MatMul")
 @pytest.mark.parametrize("gradient", MATMUL.gradients)
 def test_matmul_backward(judge: Judge, gradient: str) -> None:
     """{gradient} is the gradient of your own forward."""
-    judge.gradients(MATMUL, matrices(judge), [gradient])
+    judge.gradients(MATMUL, matrices(judge), names=[gradient])
 
 
 @question("MatMul")
@@ -227,8 +227,8 @@ def test_matmul_backward_of_square_matrices(judge: Judge) -> None:
 def test_matmul_used_again(judge: Judge) -> None:
     """Both gradients hold for sizes of one, and for a layer that has been used before."""
     again = used_before(MATMUL, matrices(judge))
-    for sizes in ((3, 5, 7), (1, 5, 7), (3, 1, 7), (3, 5, 1), (13, 3, 2)):
-        judge.gradients(again, matrices(judge, *sizes), scale=30)
+    batch = [matrices(judge, *sizes) for sizes in ((3, 5, 7), (1, 5, 7), (3, 1, 7), (3, 5, 1), (13, 3, 2))]
+    judge.gradients(again, *batch, scale=30)
     judge.zero_gradients(MATMUL, matrices(judge))
 
 
@@ -250,8 +250,8 @@ def test_affine_forward(judge: Judge) -> None:
 @pytest.mark.parametrize("gradient", AFFINE.gradients)
 def test_affine_backward(judge: Judge, gradient: str) -> None:
     """{gradient} is the gradient of your own forward, for a minibatch."""
-    judge.gradients(AFFINE, affine_inputs(judge, 3, 5), [gradient])
-    judge.gradients(AFFINE, affine_inputs(judge, 13, 2), [gradient], scale=30)
+    judge.gradients(AFFINE, affine_inputs(judge, 3, 5), names=[gradient])
+    judge.gradients(AFFINE, affine_inputs(judge, 13, 2), names=[gradient], scale=30)
 
 
 @question("Affine")

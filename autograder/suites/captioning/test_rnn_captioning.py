@@ -57,22 +57,22 @@ def test_step_forward(judge: Judge) -> None:
 @question("rnn_step_forward")
 def test_step_forward_of_size_one(judge: Judge) -> None:
     """A minibatch, an input or a hidden state of size one works too."""
-    for sizes in ((1, 5, 7), (3, 1, 7), (3, 5, 1), *LARGE_STEPS):
-        judge.forward(STEP, step_inputs(judge, *sizes))
+    batch = [step_inputs(judge, *sizes) for sizes in ((1, 5, 7), (3, 1, 7), (3, 5, 1), *LARGE_STEPS)]
+    judge.forward(STEP, *batch)
 
 
 @question("rnn_step_backward")
 @pytest.mark.parametrize("gradient", STEP.gradients)
 def test_step_backward(judge: Judge, gradient: str) -> None:
     """{gradient} is the gradient of your own rnn_step_forward."""
-    judge.gradients(STEP, step_inputs(judge), [gradient])
+    judge.gradients(STEP, step_inputs(judge), names=[gradient])
 
 
 @question("rnn_step_backward")
 def test_step_backward_at_the_edges(judge: Judge) -> None:
     """All gradients hold for sizes of one, and are zero where the upstream gradient is."""
-    for sizes in ((1, 2, 3), (2, 1, 3), (3, 2, 1), *LARGE_STEPS):
-        judge.gradients(STEP, step_inputs(judge, *sizes), scale=30)
+    batch = [step_inputs(judge, *sizes) for sizes in ((1, 2, 3), (2, 1, 3), (3, 2, 1), *LARGE_STEPS)]
+    judge.gradients(STEP, *batch, scale=30)
     judge.zero_gradients(STEP, step_inputs(judge))
 
 
@@ -88,22 +88,28 @@ def test_sequence_forward(judge: Judge) -> None:
 @question("rnn_forward")
 def test_sequence_forward_of_length_one(judge: Judge) -> None:
     """Sequences of one step and of many work, and so do sizes of one."""
-    for sizes in ((2, 1, 5, 7), (1, 3, 5, 7), (2, 3, 1, 7), (2, 3, 5, 1), *LARGE_SEQUENCES):
-        judge.forward(SEQUENCE, sequence_inputs(judge, *sizes))
+    batch = [
+        sequence_inputs(judge, *sizes)
+        for sizes in ((2, 1, 5, 7), (1, 3, 5, 7), (2, 3, 1, 7), (2, 3, 5, 1), *LARGE_SEQUENCES)
+    ]
+    judge.forward(SEQUENCE, *batch)
 
 
 @question("rnn_backward")
 @pytest.mark.parametrize("gradient", SEQUENCE.gradients)
 def test_sequence_backward(judge: Judge, gradient: str) -> None:
     """{gradient} is the gradient of your own rnn_forward, through all time steps."""
-    judge.gradients(SEQUENCE, sequence_inputs(judge), [gradient])
+    judge.gradients(SEQUENCE, sequence_inputs(judge), names=[gradient])
 
 
 @question("rnn_backward")
 def test_sequence_backward_at_the_edges(judge: Judge) -> None:
     """All gradients hold for one time step and for sizes of one, and are zero where the upstream gradient is."""
-    for sizes in ((1, 4, 2, 3), (2, 1, 2, 3), (2, 4, 1, 3), (2, 4, 3, 1), *LARGE_SEQUENCES):
-        judge.gradients(SEQUENCE, sequence_inputs(judge, *sizes), scale=30)
+    batch = [
+        sequence_inputs(judge, *sizes)
+        for sizes in ((1, 4, 2, 3), (2, 1, 2, 3), (2, 4, 1, 3), (2, 4, 3, 1), *LARGE_SEQUENCES)
+    ]
+    judge.gradients(SEQUENCE, *batch, scale=30)
     judge.zero_gradients(SEQUENCE, sequence_inputs(judge))
 
 
@@ -119,8 +125,10 @@ def test_embedding_forward(judge: Judge) -> None:
 @question("word_embedding_forward")
 def test_embedding_forward_of_size_one(judge: Judge) -> None:
     """One caption, one word and vectors of length one work too."""
-    for sizes in ({"N": 1}, {"T": 1}, {"D": 1}, {"N": 6, "T": 6, "V": 211, "D": 6}):
-        judge.forward(EMBEDDING, embedding_inputs(judge, **sizes))
+    batch = [
+        embedding_inputs(judge, **sizes) for sizes in ({"N": 1}, {"T": 1}, {"D": 1}, {"N": 6, "T": 6, "V": 211, "D": 6})
+    ]
+    judge.forward(EMBEDDING, *batch)
 
 
 @question("word_embedding_backward", weight=3)
@@ -132,8 +140,11 @@ def test_embedding_backward(judge: Judge) -> None:
 @question("word_embedding_backward")
 def test_embedding_backward_of_absent_words(judge: Judge) -> None:
     """Words that do not occur get a gradient of zero, whatever the sizes; words that do, theirs."""
-    for sizes in ({"V": 31}, {"V": 5, "N": 1, "T": 7}, {"D": 1}, {"N": 6, "T": 6, "V": 53, "D": 6}):
-        judge.gradients(EMBEDDING, embedding_inputs(judge, **sizes))
+    batch = [
+        embedding_inputs(judge, **sizes)
+        for sizes in ({"V": 31}, {"V": 5, "N": 1, "T": 7}, {"D": 1}, {"N": 6, "T": 6, "V": 53, "D": 6})
+    ]
+    judge.gradients(EMBEDDING, *batch)
 
 
 # --------------------------------------------------------------------------------------------------- the model

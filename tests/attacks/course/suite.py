@@ -23,7 +23,7 @@ def test_forward(judge):
 @pytest.mark.parametrize("gradient", GATE.gradients)
 def test_backward(judge, gradient):
     """{gradient} is the gradient of your own gate_forward."""
-    judge.gradients(GATE, inputs(judge), [gradient])
+    judge.gradients(GATE, inputs(judge), names=[gradient])
 
 
 @question("chain")
