@@ -234,7 +234,8 @@ class Judge:
         twins: list[Reference] = self._once("twins", case, lambda: self._twins(what, inputs, passes.outputs))
         if twins:
             # Right but for the mistake is what the reference's backward pass gives after it.
-            yours = without(yours, *(gradients(twin) for twin in twins))
+            after = self._once("after", case, lambda: [what.run_both(twin, inputs, upstream) for twin in twins])
+            yours = without(yours, *map(by_input, after))
             if yours:
                 judge = replace(self, mistakes=self.mistakes.after(twins[0]))
                 functions = [function(twin) for twin in twins]

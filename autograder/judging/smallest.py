@@ -57,7 +57,7 @@ def smallest_case(judge: Judge, failure: Failure) -> str:
     if failure.difference is not None:
         case = case.about(failure.difference.name)
     with np.errstate(all="ignore"):
-        found = _Search(case, judge, kind).run()
+        found = _Search(case, judge, kind, believing=True).run() or _Search(case, judge, kind, believing=False).run()
     return _written(*found) if found else ""
 
 
@@ -71,11 +71,22 @@ def _kind(failure: Failure) -> str:
     return "values" if failure.difference and failure.difference.well_formed else ""
 
 
-class _Search:
-    """Looks for smaller cases, within a number of tries and a time."""
+class _Everywhere(set[Any]):
+    """A set that has everything in it."""
 
-    def __init__(self, case: Case, judge: Judge, kind: str) -> None:
-        self._judge, self._kind = judge, kind
+    def __contains__(self, _: object) -> bool:
+        return True
+
+
+class _Search:
+    """Looks for smaller cases, within a number of tries and a time.
+
+    If it is ``believing``, it takes what the reference derives for right, and measures that in the end alone: at half
+    the cost. It may find nothing then, since at a kink that is wrong.
+    """
+
+    def __init__(self, case: Case, judge: Judge, kind: str, *, believing: bool) -> None:
+        self._judge, self._kind, self._believing = judge, kind, believing
         self._tries = POLICY.smaller_cases
         self._deadline = time.monotonic() + POLICY.smaller_seconds
         self._whole = case
@@ -93,8 +104,9 @@ class _Search:
         for size in sorted(self._sizes, reverse=True):
             self._shrink(size)
         self._simplify()
+        failure = self._shown_by(self._found, believing=False) if self._believing else self._failure
         # What depends on the machine's speed could not be repeated.
-        return None if time.monotonic() > self._deadline else (self._found, self._failure)
+        return None if failure is None or time.monotonic() > self._deadline else (self._found, failure)
 
     def _begins(self) -> bool:
         """Numbers of our own, and all sizes small at once if that will do."""
@@ -176,14 +188,21 @@ class _Search:
         self._tries -= 1
         if self._tries < 0 or time.monotonic() > self._deadline:
             return False
-        measured: set[Place] = set()
-        failure = self._asked(case, self._judge.student, measured)
-        if not isinstance(failure, Failure) or _kind(failure) != self._kind:
-            return False
-        if self._asked(case, self._judge.reference, measured) is not None:
+        failure = self._shown_by(case, believing=self._believing)
+        if failure is None:
             return False
         self._best, self._failure = case, failure
         return True
+
+    def _shown_by(self, case: Case, *, believing: bool) -> Failure | None:
+        """How the student is wrong on a case, if it is in that way, and if the reference is right."""
+        measured: set[Place] = _Everywhere() if believing else set()
+        failure = self._asked(case, self._judge.student, measured)
+        if not isinstance(failure, Failure) or _kind(failure) != self._kind:
+            return None
+        if not believing and self._asked(case, self._judge.reference, measured) is not None:
+            return None
+        return failure
 
     def _asked(self, case: Case, who: Answers, measured: set[Place]) -> Exception | None:
         """What is wrong with somebody's answer."""
