@@ -72,13 +72,12 @@ class Classroom:
         self.suites = folder / "suites"
         assigned = {each.name: each for each in load_assignment(ASSIGNMENT, HOME).notebooks}[NOTEBOOK]
         self.points = {each.name: each.points for each in assigned.questions if each.name in QUESTIONS}
-        solution = Answer("reference", None, slice_for(assigned.source.statements, QUESTIONS))
-        self.answers = _chosen(assigned, solution, count)
+        self.answers = _chosen(assigned, count)
         self._write_suites(assigned)
         kit = folder / "kit"
         source = kit / "source" / ASSIGNMENT
         source.mkdir(parents=True)
-        (source / f"{NOTEBOOK}.ipynb").write_text(self._notebook(solution, solved=True))
+        (source / f"{NOTEBOOK}.ipynb").write_text(self._notebook(self.answers[0], solved=True))
         shutil.copy(checks.__file__, source)
         shutil.copy(HOME / "nbgrader_config.py", kit)
         run([tool("nbgrader"), "generate_assignment", ASSIGNMENT], kit)
@@ -165,8 +164,8 @@ def _by_question(statements: Sequence[Statement]) -> Iterator[tuple[str, str]]:
             waiting = []
 
 
-def _chosen(assigned: AssignedNotebook, solution: Answer, count: int) -> list[Answer]:
-    """Right and wrong answers in turn, the wrong ones of each question in turn."""
+def _chosen(assigned: AssignedNotebook, count: int) -> list[Answer]:
+    """The reference, and then right and wrong answers in turn, the wrong ones of each question in turn."""
     steps, sequences = (
         [variant for variant in variants_of(assigned) if variant.questions == pair]
         for pair in (QUESTIONS[:2], QUESTIONS[2:])
@@ -174,18 +173,21 @@ def _chosen(assigned: AssignedNotebook, solution: Answer, count: int) -> list[An
     mistakes = {
         question: [known for known in assigned.misconceptions if known.question == question] for question in QUESTIONS
     }
-    answers = [solution]
+
+    def answer(name: str, wrong: str | None, statements: Sequence[Statement]) -> Answer:
+        return Answer(name, wrong, slice_for(statements, QUESTIONS))
+
+    whole = assigned.source.statements
+    answers = [answer("reference", None, whole)]
     for place in range(1, count):
         turn = place // 2
         if place % 2:
             question = QUESTIONS[turn % 4]
             known = mistakes[question][turn // 4 % len(mistakes[question])]
-            answers.append(Answer(f"s{place:03}-wrong", question, with_mistake(solution.statements, known)))
+            answers.append(answer(f"s{place:03}-wrong", question, with_mistake(whole, known)))
         else:
-            statements = sequences[turn % len(sequences)].apply(
-                steps[turn % len(steps)].apply(list(solution.statements))
-            )
-            answers.append(Answer(f"s{place:03}-right", None, statements))
+            step, sequence = steps[turn % len(steps)], sequences[turn % len(sequences)]
+            answers.append(answer(f"s{place:03}-right", None, sequence.apply(step.apply(list(whole)))))
     return answers
 
 
