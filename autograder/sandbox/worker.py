@@ -131,7 +131,8 @@ class Encoder:
         return level >= self._by_value or not isinstance(value, (tuple, list))
 
     def _array(self, value: Any, plain: Any, level: int) -> Any:
-        plain = plain.astype(plain.dtype.newbyteorder("="), copy=False)
+        if not plain.dtype.isnative:
+            plain = plain.astype(plain.dtype.newbyteorder("="))
         known = id(value) in self._sent
         self._budget.spend(0 if known else plain.nbytes, level)
         if not known:

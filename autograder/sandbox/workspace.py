@@ -119,7 +119,7 @@ class Copier(Encoder):
 
     def _array(self, value: Any, plain: Any, level: int) -> Any:  # noqa: ARG002
         self._budget.spend(plain.nbytes, level)
-        copy = plain.astype(plain.dtype.newbyteorder("="), order="C")
+        copy = plain.astype(plain.dtype if plain.dtype.isnative else plain.dtype.newbyteorder("="), order="C")
         return copy if copy.shape else copy[()]
 
 
