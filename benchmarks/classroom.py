@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 ASSIGNMENT, NOTEBOOK = "captioning", "lstm_captioning"
 QUESTIONS = tuple(checks.PAIRS)
+GIVEN = ("affine_forward", "gate_forward", "gate_backward")
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 STOCK_CONFIG = """c = get_config()
 c.CourseDirectory.course_id = "backprop"
@@ -104,7 +105,7 @@ class Classroom:
         """A notebook with the four answers and, if they are to be ``checked`` by nbgrader, a check after each."""
         cells = []
         for question, source in _by_question(answer.statements):
-            text = f"{BEGIN}\n{source}\n{END}" if solved else source
+            text = f"{source}\n    {END}" if solved else re.sub(f"\n *{BEGIN}", "", source)
             cells.append(_cell(f"{question}_solution", text, solution=True))
             if checked:
                 first, second = checks.PAIRS[question]
@@ -115,12 +116,16 @@ class Classroom:
         return json.dumps({"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5})
 
     def _write_suites(self, assigned: AssignedNotebook) -> None:
-        """The suite without the tests of other questions, the known mistakes, and what both import."""
+        """The suite, the known mistakes and the variants, all without other questions, and what they import."""
         folder = self.suites / ASSIGNMENT
         shutil.copytree(assigned.suite.parent, folder, ignore=shutil.ignore_patterns("test_*", "__pycache__"))
         tree = ast.parse(assigned.suite.read_text())
         tree.body = [node for node in tree.body if _question_of(node) in (None, *QUESTIONS)]
         (folder / assigned.suite.name).write_text(ast.unparse(tree))
+        for listed, of in (("misconceptions", "{each.question}"), ("variants", "set(each.questions)")):
+            with (folder / f"{listed}_{NOTEBOOK}.py").open("a") as file:
+                name = listed.upper()
+                file.write(f"\n{name} = tuple(each for each in {name} if {of} <= {set(QUESTIONS)})\n")
 
     def _write_otter(self) -> None:
         folder = self.folder / "otter"
@@ -158,7 +163,7 @@ def _by_question(statements: Sequence[Statement]) -> Iterator[tuple[str, str]]:
     defined = {id(defining(statements, question)): question for question in QUESTIONS}
     waiting = []
     for statement in statements:
-        waiting.append(re.sub(f"\n *{BEGIN}", "", statement.source))
+        waiting.append(statement.source)
         if id(statement) in defined:
             yield defined[id(statement)], "\n\n\n".join(waiting)
             waiting = []
@@ -178,7 +183,8 @@ def _chosen(assigned: AssignedNotebook, count: int) -> list[Answer]:
         return Answer(name, wrong, slice_for(statements, QUESTIONS))
 
     whole = assigned.source.statements
-    answers = [answer("reference", None, whole)]
+    # With what is given in the notebook and variants use, for whoever writes one into the reference's.
+    answers = [Answer("reference", None, slice_for(whole, (*QUESTIONS, *GIVEN)))]
     for place in range(1, count):
         turn = place // 2
         if place % 2:

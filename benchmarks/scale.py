@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import tables
-from classroom import run, tool
+from classroom import Classroom, run, tool
 from synthetic import make_course
+from throughput import GRADE
 
 TICK = 0.2
 """Seconds between two looks at the memory of the processes."""
@@ -70,10 +71,9 @@ def children_of(process: int) -> list[int]:
         return []
 
 
-def graded(name: str, course: Path, jobs: int) -> tuple[float, int, int]:
+def graded(command: list[str], course: Path) -> tuple[float, int, int]:
     """Grade a class, and see that the grades are what they should be."""
-    command = [tool("autograder"), "grade", name, "--jobs", str(jobs), "--json", "report.json"]
-    found = measured(command, course)
+    found = measured([*command, "--json", "report.json"], course)
     kinds = json.loads((course / "class.json").read_text(encoding="utf-8"))
     report = json.loads((course / "report.json").read_text(encoding="utf-8"))
     full = {each["student"] for each in report["submissions"] if all(map(earned, questions_of(each)))}
@@ -101,25 +101,38 @@ def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--assignment", default="captioning", help="what they answer (default: %(default)s)")
+    parser.add_argument(
+        "--lstm", action="store_true", help="only the four questions of throughput.py, without gradebook"
+    )
     parser.add_argument("--students", type=int, nargs="+", default=[100, 1000, 10000], help="class sizes")
     parser.add_argument("--jobs", type=int, default=2, help="how many to grade at a time (default: %(default)s)")
     parser.add_argument("--gradebook", action="store_true", help="write into a gradebook of nbgrader's, too")
     parser.add_argument("--keep", action="store_true", help="put the table into benchmarks/README.md")
     options = parser.parse_args()
+    grade = ["grade", options.assignment, "--jobs", str(options.jobs)]
     rows = [("submissions", "seconds", "submissions a second", "parent, MiB", "largest worker, MiB")]
     for students in options.students:
         with tempfile.TemporaryDirectory() as folder:
             course = Path(folder) / "course"
-            make_course(options.assignment, course, students, seed=students)
+            if options.lstm:
+                room = Classroom(Path(folder) / "room", 1)
+                room.use_suites()
+                make_course(options.assignment, course, students, students, room.folder / "kit")
+                command = [tool("python"), "-c", GRADE, str(room.suites), *grade]
+            else:
+                make_course(options.assignment, course, students, students)
+                command = [tool("autograder"), *grade]
             if options.gradebook:
                 run([tool("nbgrader"), "generate_assignment", options.assignment], course)
-            seconds, own, below = graded(options.assignment, course, options.jobs)
+            seconds, own, below = graded(command, course)
             shutil.rmtree(course)
         figures = (f"{seconds:,.0f}", f"{students / seconds:.1f}", f"{own >> 20:,}", f"{below >> 20:,}")
         rows.append((f"{students:,}", *figures))
+    what = "the four LSTM questions" if options.lstm else f"all of `{options.assignment}`"
     into = ", into nbgrader's gradebook" if options.gradebook else ""
-    how = f"`autograder grade {options.assignment} --jobs {options.jobs}`{into}. {tables.machine()}"
-    tables.show("scale", f"{tables.table(rows)}\n\n{how}", keep=options.keep)
+    how = f"`autograder grade --jobs {options.jobs}`, {what}{into}. {tables.machine()}"
+    marker = "scale-lstm" if options.lstm else "scale"
+    tables.show(marker, f"{tables.table(rows)}\n\n{how}", keep=options.keep)
 
 
 if __name__ == "__main__":

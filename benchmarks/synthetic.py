@@ -191,11 +191,11 @@ def _files(sheets: list[Sheet]) -> Files:
     return {f"{sheet.assigned.name}.ipynb": sheet.bytes() for sheet in sheets}
 
 
-def make_course(name: str, folder: Path, students: int, seed: int) -> None:
-    """Write a new course with ``submitted/STUDENT/ASSIGNMENT/`` and ``class.json``."""
-    shutil.copytree(HOME / "source" / name, folder / "source" / name)
-    shutil.copy(HOME / "nbgrader_config.py", folder)
-    pupils = Pupils(load_assignment(name, HOME), seed)
+def make_course(name: str, folder: Path, students: int, seed: int, home: Path = HOME) -> None:
+    """Write a new course with ``submitted/STUDENT/ASSIGNMENT/`` and ``class.json``; ``home`` has the assignment."""
+    shutil.copytree(home / "source" / name, folder / "source" / name)
+    shutil.copy(home / "nbgrader_config.py", folder)
+    pupils = Pupils(load_assignment(name, home), seed)
     kinds = {}
     for number in range(students):
         kind, files = pupils.draw()
