@@ -74,11 +74,13 @@ class Classroom:
         assigned = {each.name: each for each in load_assignment(ASSIGNMENT, HOME).notebooks}[NOTEBOOK]
         self.points = {each.name: each.points for each in assigned.questions if each.name in QUESTIONS}
         self.answers = _chosen(assigned, count)
+        # With what is given in the notebook and variants use, for whoever writes one into it.
+        solution = Answer("solution", None, slice_for(assigned.source.statements, (*QUESTIONS, *GIVEN)))
         self._write_suites(assigned)
         kit = folder / "kit"
         source = kit / "source" / ASSIGNMENT
         source.mkdir(parents=True)
-        (source / f"{NOTEBOOK}.ipynb").write_text(self._notebook(self.answers[0], solved=True))
+        (source / f"{NOTEBOOK}.ipynb").write_text(self._notebook(solution, solved=True))
         shutil.copy(checks.__file__, source)
         shutil.copy(HOME / "nbgrader_config.py", kit)
         run([tool("nbgrader"), "generate_assignment", ASSIGNMENT], kit)
@@ -183,8 +185,7 @@ def _chosen(assigned: AssignedNotebook, count: int) -> list[Answer]:
         return Answer(name, wrong, slice_for(statements, QUESTIONS))
 
     whole = assigned.source.statements
-    # With what is given in the notebook and variants use, for whoever writes one into the reference's.
-    answers = [Answer("reference", None, slice_for(whole, (*QUESTIONS, *GIVEN)))]
+    answers = [answer("reference", None, whole)]
     for place in range(1, count):
         turn = place // 2
         if place % 2:
