@@ -9,6 +9,7 @@ from autograder.judging.judge import Judge
 from autograder.judging.misconceptions import with_mistake
 from autograder.judging.smallest import UNKNOWN
 from autograder.judging.verdicts import Failure
+from autograder.sandbox import POLICY
 
 ASSIGNMENT = load_assignment("captioning", HOME)
 
@@ -133,3 +134,11 @@ def test_other_kinds_of_dict_tuple_and_number_are_right(student, graded, name, o
     student.add('import collections\nPair = collections.namedtuple("Pair", "out cache")', at=3).change(name, old, new)
     grade = graded(student)
     assert not grade.lost - ({"rnn_forward", "rnn_backward"} if "float32" in new else set()), grade.told(name)
+
+
+def test_a_sample_that_hangs_is_ended_by_the_limit_of_a_single_call(student, graded):
+    student.change(
+        "CaptioningRNN.sample", "N = len(features)", "N = len(features)\n        while True:\n            pass"
+    )
+    told = graded(student).told("CaptioningRNN.sample")
+    assert told.startswith(f"CaptioningRNN.sample did not come to an end within {POLICY.call_seconds:g} s.")
