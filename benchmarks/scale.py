@@ -20,6 +20,8 @@ from classroom import Classroom, run, tool
 from synthetic import make_course
 from throughput import GRADE
 
+from autograder.course import HOME
+
 TICK = 0.2
 """Seconds between two looks at the memory of the processes."""
 HARMLESS = ("correct", "broken")
@@ -110,24 +112,22 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="put the table into benchmarks/README.md")
     options = parser.parse_args()
     grade = ["grade", options.assignment, "--jobs", str(options.jobs)]
+    command, home = [tool("autograder"), *grade], HOME
     rows = [("submissions", "seconds", "submissions a second", "parent, MiB", "largest worker, MiB")]
-    for students in options.students:
-        with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
+        if options.lstm:
+            room = Classroom(Path(folder) / "room", 1)
+            room.use_suites()
+            command, home = [tool("python"), "-c", GRADE, str(room.suites), *grade], room.folder / "kit"
+        for students in options.students:
             course = Path(folder) / "course"
-            if options.lstm:
-                room = Classroom(Path(folder) / "room", 1)
-                room.use_suites()
-                make_course(options.assignment, course, students, students, room.folder / "kit")
-                command = [tool("python"), "-c", GRADE, str(room.suites), *grade]
-            else:
-                make_course(options.assignment, course, students, students)
-                command = [tool("autograder"), *grade]
+            make_course(options.assignment, course, students, students, home)
             if options.gradebook:
                 run([tool("nbgrader"), "generate_assignment", options.assignment], course)
             seconds, own, below = graded(command, course)
             shutil.rmtree(course)
-        figures = (f"{seconds:,.0f}", f"{students / seconds:.1f}", f"{own >> 20:,}", f"{below >> 20:,}")
-        rows.append((f"{students:,}", *figures))
+            figures = (f"{seconds:,.0f}", f"{students / seconds:.1f}", f"{own >> 20:,}", f"{below >> 20:,}")
+            rows.append((f"{students:,}", *figures))
     what = "the four LSTM questions" if options.lstm else f"all of `{options.assignment}`"
     into = ", into nbgrader's gradebook" if options.gradebook else ""
     how = f"`autograder grade --jobs {options.jobs}`, {what}{into}. {tables.machine()}"
