@@ -196,8 +196,8 @@ def start_of_a_box(rounds: int) -> str:
 def main() -> None:
     """Measure, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--submissions", type=int, default=8, help="how many (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each is graded (default: %(default)s)")
+    parser.add_argument("--submissions", type=int, default=12, help="how many (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=4, help="how often each is graded (default: %(default)s)")
     parser.add_argument("--keep", action="store_true", help="put the tables into benchmarks/README.md")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -28,6 +28,11 @@ class Case(ABC):
 
     @property
     @abstractmethod
+    def function(self) -> str:
+        """What is asked."""
+
+    @property
+    @abstractmethod
     def gradients(self) -> Sequence[str]:
         """The gradients that are judged."""
 
@@ -71,6 +76,11 @@ class LayerCase(Case):
     upstream: Sequence[Any] | None = None
     names: Sequence[str] = ()
     yours: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def function(self) -> str:
+        """The forward pass of the layer."""
+        return self.layer.forward
 
     @property
     def gradients(self) -> Sequence[str]:
@@ -131,6 +141,11 @@ class ModelCase(Case):
     arguments: Sequence[Any]
     parameter: str = ""
     yours: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def function(self) -> str:
+        """The model's loss."""
+        return self.model.loss
 
     @property
     def gradients(self) -> Sequence[str]:

@@ -259,9 +259,11 @@ class Judge:
             raise found
         return found
 
-    def _place(self, what: str, case: Case) -> tuple[Any, ...]:
+    @staticmethod
+    def _place(what: str, case: Case) -> tuple[Any, ...]:
+        """Whatever two cases have in common that are asked alike."""
         values = ((name, np.shape(value), np.asarray(value).tobytes()) for name, value in case.values.items())
-        return what, self.question, repr(case.options), *values
+        return what, case.function, repr(case.options), *values
 
     def _twins(self, what: Computation, inputs: Mapping[str, Any], own: Sequence[Any]) -> list[Reference]:
         """The reference with each known mistake in a forward pass that gives what the student's gives.

@@ -193,3 +193,14 @@ def test_a_layer_that_hangs_costs_itself_alone(student, graded):
     grade = graded(student)
     assert grade.lost == {"Sigmoid"}
     assert "did not come to an end" in grade.told("Sigmoid")
+
+
+def test_two_layers_of_one_test_that_are_asked_with_the_same_numbers_are_not_taken_for_each_other(load_suite):
+    suite = load_suite(ASSIGNED)
+    judge = Judge("AddGate", ASSIGNED.reference, ASSIGNED.reference, np.random.default_rng(0), ASSIGNED.mistakes)
+    inputs = suite.numbers(judge, suite.ADD)
+    upstream = [np.asarray(judge.normal())]
+    for gate in (suite.ADD, suite.MULTIPLY):
+        judge.forward(gate, inputs)
+        judge.gradients(gate, inputs, upstream=upstream)
+    assert not judge.followed_through
