@@ -45,6 +45,9 @@ STEP = 1e-5
 # A relative error of 0.1 % is still found in a gradient of norm 1e-5.
 FLOOR = 1e-2
 
+# Squares of entries below it can be summed.
+LARGE = 1e140
+
 INTEGERS = "iu"
 """The kinds of dtype whose entries have to be equal."""
 
@@ -60,7 +63,7 @@ class Comparison:
         error: The norm-relative error (for integers: the fraction of entries that differ), or None if a
             problem kept the values from being compared.
         limit: The largest error that passes.
-        worst: Where the largest difference is (for integers: the first one); None if there is none to show.
+        worst: Where the largest difference is (for integers: the first one); None if the values pass.
         yours: Your value there.
         expected: The expected value there.
         problem: A sentence, if the type, shape, dtype or finiteness is wrong.
@@ -143,7 +146,11 @@ def compare(
     if limit is None:
         limit = 0.0 if exact else LIMITS.get(dtype, LIMITS["float64"])
 
-    problem = _problem(name, yours, array, right, against)
+    problem = _problem(name, yours, array, right)
+    largest = (0.0, 0.0)
+    if problem is None and array is not None:
+        largest = _largest(array), _largest(right)
+        problem = _finiteness_problem(name, array, largest, against)
     if problem is not None or array is None:
         return Comparison(name, right.shape, dtype, None, limit, problem=problem, against=against)
 
@@ -153,8 +160,9 @@ def compare(
         worst = _entry(differs, right.shape) if error else None
         remark = None
     else:
-        error, gap = _relative_error(array.astype(np.float64, copy=False), right.astype(np.float64, copy=False))
-        worst = _entry(gap, right.shape) if error else None
+        floats = array.astype(np.float64, copy=False), right.astype(np.float64, copy=False)
+        error, gap = _relative_error(*floats, max(largest))
+        worst = _entry(np.abs(gap), right.shape) if error > limit else None
         single = dtype == "float32" and right.dtype == np.float64
         remark = f"{name} is float32 where float64 was possible." if single else None
     return Comparison(
@@ -306,8 +314,8 @@ def _plain(value: object, *, scalar: bool) -> Array | None:
     return None
 
 
-def _problem(name: str, yours: object, array: Array | None, right: Array, against: str) -> str | None:
-    """Return a sentence on the first of type, shape, dtype and finiteness that is wrong; None if none is."""
+def _problem(name: str, yours: object, array: Array | None, right: Array) -> str | None:
+    """Return a sentence on the first of type, shape and dtype that is wrong; None if none is."""
     if array is None:
         return _type_problem(name, yours, right.shape)
     if array.shape != right.shape:
@@ -315,10 +323,7 @@ def _problem(name: str, yours: object, array: Array | None, right: Array, agains
     exact = right.dtype.kind in INTEGERS
     if not (array.dtype.kind in INTEGERS if exact else _name_of(array.dtype) in LIMITS):
         return f"{name} has dtype {_name_of(array.dtype)}; {'integers are' if exact else 'float64 is'} expected."
-    if not np.isfinite(right).all():
-        subject = "the numeric gradient" if against == "numeric" else f"the {against} array"
-        return f"{name} cannot be judged: {subject} is not finite itself."
-    return None if np.isfinite(array).all() else _finiteness_problem(name, array)
+    return None
 
 
 def _type_problem(name: str, yours: object, shape: tuple[int, ...]) -> str:
@@ -347,7 +352,13 @@ def _shape_problem(name: str, shape: tuple[int, ...], wanted: tuple[int, ...]) -
     return f"{sentence}."
 
 
-def _finiteness_problem(name: str, array: Array) -> str:
+def _finiteness_problem(name: str, array: Array, largest: tuple[float, float], against: str) -> str | None:
+    """Return a sentence if not all entries of both arrays are finite; these have the `largest` ones."""
+    if not math.isfinite(largest[1]):
+        subject = "the numeric gradient" if against == "numeric" else f"the {against} array"
+        return f"{name} cannot be judged: {subject} is not finite itself."
+    if math.isfinite(largest[0]):
+        return None
     counts = {"nan": int(np.isnan(array).sum()), "inf": int(np.isinf(array).sum())}
     found = " and ".join(f"{count} {kind}" for kind, count in counts.items() if count)
     if array.shape == ():
@@ -356,20 +367,24 @@ def _finiteness_problem(name: str, array: Array) -> str:
     return f"{name} has {found} among its {array.size} entries, the first at {first}."
 
 
-def _relative_error(yours: Floats, expected: Floats) -> tuple[float, Floats]:
-    """Return the norm-relative error and, up to a common factor, the absolute difference of each entry."""
-    if not expected.size:
-        return 0.0, np.zeros(expected.shape)
-    # In units of the largest entry no square, sum or difference can overflow.
-    unit = max(float(np.abs(yours).max()), float(np.abs(expected).max()), FLOOR)
-    yours, expected = yours / unit, expected / unit
-    gap = np.abs(yours - expected)
+def _relative_error(yours: Floats, expected: Floats, largest: float) -> tuple[float, Floats]:
+    """Return the norm-relative error and, up to a common factor, the difference of each entry."""
+    # So that no square, sum or difference can overflow.
+    unit = largest if largest > LARGE else 1.0
+    if unit != 1.0:
+        yours, expected = yours / unit, expected / unit
+    gap = yours - expected
     size = max(_norm(yours), _norm(expected))
     return _norm(gap) / max(size, FLOOR / unit), gap
 
 
 def _norm(array: Floats) -> float:
     return math.sqrt(np.vdot(array, array))
+
+
+def _largest(array: Array) -> float:
+    """Return the size of the largest entry, 0 if there is none; it is finite if and only if all of them are."""
+    return float(np.maximum.reduce(np.abs(array), axis=None, initial=0.0))
 
 
 def _entry(array: Array, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -18,9 +18,11 @@ back, called, or fetched.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from autograder.errors import SuiteError
 from autograder.judging.guests import Argument, Guest, Guests
@@ -83,7 +85,7 @@ class Answers(ABC):
         return self._unwrap(guest.answer(step.do, step.name, args, kwargs))
 
     def _unwrapped(self, step: Step) -> Step:
-        return replace(step, args=self._unwrap(step.args), kwargs=self._unwrap(step.kwargs))
+        return Step(step.do, step.name, step.target, self._unwrap(step.args), self._unwrap(step.kwargs))
 
     def _unwrap(self, value: Any) -> Any:
         """A value with a handle in place of each thing, function and guest."""
@@ -187,13 +189,18 @@ class Reference(Answers):
         return type(self._workspace.find(thing.handle))
 
     def _perform(self, steps: Sequence[Step]) -> list[Any]:
-        return [self._workspace.do(step) for step in steps]
+        results: list[Any] = []
+        self._workspace.do(steps, results)
+        return results
 
 
 def everywhere(value: Any, change: Callable[[Any], Any]) -> Any:
-    """A value of containers with ``change`` made to each of what they hold."""
-    if isinstance(value, dict):
+    """A value of containers with ``change`` made to each of what they hold, but for arrays."""
+    kind = type(value)
+    if kind is np.ndarray:
+        return value
+    if issubclass(kind, dict):
         return {key: everywhere(item, change) for key, item in value.items()}
-    if isinstance(value, (tuple, list)):
-        return type(value)(everywhere(item, change) for item in value)
+    if issubclass(kind, (tuple, list)):
+        return kind([everywhere(item, change) for item in value])
     return change(value)

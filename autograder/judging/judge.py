@@ -24,7 +24,7 @@ from autograder.judging.calling import Loss, shown
 from autograder.judging.cases import LayerCase, ModelCase
 from autograder.judging.conduct import Habit, Remark
 from autograder.judging.error_maps import error_map
-from autograder.judging.measuring import NEARLY, Differentiated, Slopes, gradient_like
+from autograder.judging.measuring import EXACTLY, NEARLY, Differentiated, Slopes, gradient_like
 from autograder.judging.passes import Passes, own_forward, together, with_caches, without
 from autograder.judging.verdicts import Difference, Failure, Verdict
 from autograder.judging.watching import LOSS_MORE_THAN_CHANCE, MORE_THAN_CHANCE, Watched, small_moves
@@ -44,8 +44,6 @@ Place: TypeAlias = "tuple[int, tuple[str, ...]]"
 """The number of a case in its test, and the gradients that are compared there."""
 Heard: TypeAlias = "dict[tuple[Any, ...], Any]"
 """What has come of something, by what it was: a value, or a verdict that was raised."""
-EXACTLY = LIMITS["float64"] / 10
-"""Slopes that differ by less leave no doubt."""
 
 
 def question(name: str, *, weight: float = 1.0) -> pytest.MarkDecorator:
@@ -61,7 +59,8 @@ class Judge:
     are filled in while it judges. ``ruled_out`` are the known mistakes that a function of the student's was seen not to
     be, in all tests of a run. ``measured`` says at which cases of the test the reference's gradients were seen to be
     the numeric ones: each process measures them once, the first time that it comes there. ``heard`` is what has come
-    of inputs already, in tests that are one function with other parameters.
+    of inputs already, in tests that are one function with other parameters. ``of_one_piece`` says that a wrong forward
+    pass is known to be one that shows something when it is differentiated, so that it need not be watched.
     """
 
     question: str
@@ -76,6 +75,7 @@ class Judge:
     measured: set[Place] = field(default_factory=set)
     ruled_out: set[tuple[str, Misconception]] = field(default_factory=set)
     heard: Heard = field(default_factory=dict)
+    of_one_piece: bool = False
 
     # ------------------------------------------------------------------------------------- drawing inputs
 
@@ -218,13 +218,14 @@ class Judge:
         def gradients(who: Answers) -> dict[str, Any]:
             return by_input(what.run_both(who, inputs, upstream))
 
-        def function(who: Answers) -> Differentiated:
-            return Differentiated(partial(what.run_many, who), inputs, upstream)
+        def function(who: Answers, derived: Mapping[str, Any]) -> Differentiated:
+            return Differentiated(partial(what.run_many, who), inputs, upstream, derived)
 
         case.yours.update({name: passes.gradients[name] for name in case.gradients})
         yours, expected = by_input(passes.gradients), by_input(passes.expected)
         if passes.is_right:
-            self._accept_gradients(yours, what.called, [function(self.reference)], gradients, expected)
+            reference = function(self.reference, expected)
+            self._accept_gradients(yours, what.called, [reference], gradients, is_reference=True)
             return
         self.followed_through = True
         yours = without(yours, expected)
@@ -235,14 +236,19 @@ class Judge:
         if twins:
             # Right but for the mistake is what the reference's backward pass gives after it.
             after = self._once("after", case, lambda: [what.run_both(twin, inputs, upstream) for twin in twins])
-            yours = without(yours, *map(by_input, after))
+            derived = [by_input(gradients) for gradients in after]
+            yours = without(yours, *derived)
             if yours:
                 judge = replace(self, mistakes=self.mistakes.after(twins[0]))
-                functions = [function(twin) for twin in twins]
-                judge._accept_gradients(yours, what.called, functions, gradients, {})  # noqa: SLF001 - of this class
+                functions = [function(twin, each) for twin, each in zip(twins, derived, strict=True)]
+                judge._accept_gradients(yours, what.called, functions, gradients)  # noqa: SLF001 - of this class
+            return
+        own = function(self.student, expected)
+        if self.of_one_piece:
+            self._accept_gradients(yours, what.called, [own], gradients)
             return
         watched: Watched = self._once("watched", case, lambda: self._watched(what, inputs, moving, more_than_chance))
-        self._accept_gradients(yours, what.called, [function(self.student)], gradients, {})
+        self._accept_gradients(yours, what.called, [own], gradients)
         for name, value in yours.items():
             watched.must_fit(name, value, upstream)
 
@@ -295,24 +301,24 @@ class Judge:
         called: str,
         functions: Sequence[Differentiated],
         ask: Callable[[Answers], Mapping[str, Any]],
-        derived: Mapping[str, Any],
+        *,
+        is_reference: bool = False,
     ) -> None:
         """Raise Failure unless ``yours`` are the numeric gradients, by input, of one of the functions.
 
         What the reference's backward pass derives, if that was measured, stands for them. Else a few random directions
         tell right gradients at a small part of the cost; where they find a difference, a tenth of what would fail, each
-        gradient is measured entry by entry, for the verdict and for the message.
+        gradient that nobody has derived is measured entry by entry, for the verdict and for the message.
 
         Args:
             yours: the student's.
             called: how a gradient by "{}" is called in messages.
             functions: what they are to be gradients of.
             ask: gets them from whoever answers.
-            derived: those that the reference's backward pass gives, if it is that forward pass which is differentiated.
+            is_reference: whether it is the reference's forward pass that is differentiated.
         """
-        if derived and self._measured(functions[0], derived):
-            expected = derived
-        else:
+        expected = {name: functions[0].derived[name] for name in yours}
+        if not (is_reference and self._measured(functions[0], expected)):
             formed = [
                 compare(called.format(name), shown(value), np.zeros_like(functions[0].inputs[name]))
                 for name, value in yours.items()
@@ -324,10 +330,9 @@ class Judge:
                 return
             if len(yours) > 1:  # each by itself, to see which are right
                 for name, value in yours.items():
-                    part = {name: derived[name]} if derived else {}
-                    self._accept_gradients({name: value}, called, functions, ask, part)
+                    self._accept_gradients({name: value}, called, functions, ask, is_reference=is_reference)
                 return
-            expected = {name: gradient_like(value, name, functions) for name, value in yours.items()}
+            expected = {name: gradient_like(value, name, functions, slopes) for name, value in yours.items()}
         for name, value in yours.items():
 
             def again(who: Answers, name: str = name) -> Any:

@@ -207,7 +207,7 @@ class _Search:
     def _asked(self, case: Case, who: Answers, measured: set[Place]) -> Exception | None:
         """What is wrong with somebody's answer."""
         fresh: dict[str, Any] = {"cases": [], "remarks": [], "pairs": set(), "measured": measured, "heard": {}}
-        judge = replace(self._judge, student=who, mistakes=UNKNOWN, **fresh)
+        judge = replace(self._judge, student=who, mistakes=UNKNOWN, of_one_piece=True, **fresh)
         try:
             case.ask(judge)
         except (Verdict, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:

@@ -13,6 +13,7 @@ import contextlib
 import gc
 import json
 import os
+import resource  # noqa: F401 - for sealing, so that no worker has to load it
 import select
 import shutil
 import signal

@@ -15,6 +15,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from autograder.sandbox.box import Overran, Step, only_handles, raised
 from autograder.sandbox.policy import POLICY, Policy
 from autograder.sandbox.worker import Budget, Encoder, Handle, Notebook, explain
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from autograder.sandbox.box import Lender, Raised
     from coursekit.notebook import Statement
 
+NATIVE = {np.dtype(code) for code in np.typecodes["AllInteger"] + np.typecodes["AllFloat"] if code != "G"}
+"""The types of the arrays that travel as they are: in the machine's byte order, and no entry larger than 16 bytes."""
+
 
 class Workspace:
     """A notebook's namespace in this process; what its code raises is raised, what it prints goes nowhere.
@@ -32,12 +37,15 @@ class Workspace:
     Args:
         lender: what its stand-ins ask.
         policy: how large and how deep a message may be.
+        watching: whether to look which arguments calls change.
     """
 
-    def __init__(self, lender: Lender, policy: Policy = POLICY) -> None:
+    def __init__(self, lender: Lender, policy: Policy = POLICY, *, watching: bool = False) -> None:
         self.policy = policy
+        self.changed: set[str] = set()
+        """The array arguments that calls have changed, by the names that their functions give them."""
         self._lender = lender
-        self._notebook = Notebook(self._asked)
+        self._notebook = Notebook(self._asked, watching=watching)
 
     def set_file(self, path: Path) -> None:
         """Let the code believe that it stands in this file, to find the notebooks that lie beside it."""
@@ -47,16 +55,17 @@ class Workspace:
         """Run one top-level statement."""
         self._notebook.execute(statement.source, statement.cell, statement.line)
 
-    def do(self, step: Step) -> Any:
-        """Do one step and return its result, with a handle for each thing that stays here."""
-        target, args, kwargs = self._found((step.target, step.args, step.kwargs or {}))
-        with contextlib.redirect_stdout(_Nowhere()) as nowhere, contextlib.redirect_stderr(nowhere):
-            return self._notebook.perform(self._leaving(by_value=1), step.do, target, step.name, args, kwargs)
+    def do(self, steps: Sequence[Step], done: list[Any]) -> None:
+        """Do steps in order and add the result of each to those ``done``, with a handle for each thing that stays here.
 
-    @property
-    def changes(self) -> list[str]:
-        """The array arguments that the latest call has changed."""
-        return self._notebook.changed
+        They are added as they come: those before one that raises are kept.
+        """
+        with contextlib.redirect_stdout(_Nowhere()) as nowhere, contextlib.redirect_stderr(nowhere):
+            for step in steps:
+                target, args, kwargs = self._found((step.target, step.args, step.kwargs or {}))
+                leaving = self._leaving(by_value=1)
+                done.append(self._notebook.perform(leaving, step.do, target, step.name, args, kwargs))
+                self.changed.update(self._notebook.changed)
 
     def find(self, handle: Handle) -> Any:
         """What a handle stands for."""
@@ -104,6 +113,9 @@ class Copier(Encoder):
 
     def encode(self, value: Any, level: int = 0) -> Any:
         """The copy. Raises WireError when the budget is spent."""
+        if type(value) is np.ndarray and value.dtype in NATIVE and value.ndim:  # most of what there is
+            self._budget.spend(value.nbytes, level)
+            return value.copy()
         if not isinstance(value, (tuple, list, dict)) or self._stays(value, level):
             return super().encode(value, level)
         self._budget.spend(8, level)
@@ -114,8 +126,7 @@ class Copier(Encoder):
 
     def handle(self, value: Any) -> Any:
         """What stands at the other end for what does not travel itself."""
-        number, description, *methods = super().handle(value)["h"]
-        return self._find(Handle(number, description, tuple(methods)))
+        return self._find(self.kept(value))
 
     def _array(self, value: Any, plain: Any, level: int) -> Any:  # noqa: ARG002
         self._budget.spend(plain.nbytes, level)
@@ -131,8 +142,7 @@ class OpenBox(Workspace):
     """
 
     def __init__(self, policy: Policy = POLICY) -> None:
-        super().__init__(self._no_lender, policy)
-        self.changed: set[str] = set()
+        super().__init__(self._no_lender, policy, watching=True)
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
 
     def place(self, name: str, content: bytes) -> None:
@@ -151,14 +161,9 @@ class OpenBox(Workspace):
         self._lender = self._answering(lender) if lender else self._no_lender
         self.changed = set()
         results: list[Any | Raised] = []
-
-        def perform() -> None:
-            for step in steps:
-                results.append(self.do(step))  # as they come: those before one that raises are kept
-                self.changed.update(self.changes)
-
         calls = sum(step.do == "call" for step in steps)
-        failed = self._attempt(self.policy.call_seconds if calls <= 1 else self.policy.batch_seconds, perform)
+        seconds = self.policy.call_seconds if calls <= 1 else self.policy.batch_seconds
+        failed = self._attempt(seconds, lambda: self.do(steps, results))
         return results if failed is None else [*results, failed]
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from autograder.course import HOME
 from autograder.grading import Submission, grade
+from autograder.sandbox import Box
 from coursekit.notebook import read_notebook, slice_for
 
 AGAINST = re.compile(r"# (expected|numeric): ")
@@ -107,6 +108,20 @@ def test_an_exception_is_shown_on_the_least_that_raises_it(student, graded):
     lines = examples(graded(student))["rnn_forward"]
     assert "x = np.array([[[0.],\n               [0.],\n               [0.]]])" in lines
     assert lines.splitlines()[-1].startswith("# rnn_forward raised ValueError: too long (cell ")
+
+
+def test_a_backward_pass_that_is_wrong_after_a_wrong_forward_pass_is_shown_at_little_cost(student, graded, monkeypatch):
+    student.change("rnn_step_forward", "+ b)", "+ 2 * b)").change("rnn_step_backward", "x.T @ da", "x.T @ da * 3")
+    asked = []
+    perform = Box.perform
+    monkeypatch.setattr(Box, "perform", lambda box, steps, *more: asked.extend(steps) or perform(box, steps, *more))
+    lines = examples(graded(student))["rnn_step_backward"]
+    yours, numeric = told(lines, "yours"), told(lines, "numeric")
+    assert numeric == pytest.approx(yours / 3, rel=1e-3)
+    printed = pasted(student, ["rnn_step_forward", "rnn_step_backward"], lines)
+    assert numbers(printed) == pytest.approx(yours, abs=1e-4)
+    # To see once that the forward pass shows something takes 183 calls; at each of some 50 smaller cases, thousands.
+    assert len(asked) < 1500
 
 
 def test_a_gate_is_not_shown_at_its_kink(student_of, graded):
