@@ -19,7 +19,7 @@ from coursekit.errors import NotebookUnreadable
 from coursekit.notebook import Notebook, Problem, read_notebook
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from autograder.course import AssignedNotebook, Assignment, Question
     from autograder.judging.run import SuiteRun
@@ -185,40 +185,52 @@ class _Sitting:
         failed = {name for each in others for name in each.failed} - set(paper.assigned.names) | set(paper.failed)
         pairs = {pair for each in self._papers if each.run for pair in each.run.pairs}
         deadline = time.monotonic() + POLICY.notebook_seconds
+        told = set(paper.failed) - paper.run.waiting
         with _failures_kept(paper):
             for question in paper.failed:
                 names = needed_loan(question, paper.notebook, failed, pairs)
                 if names and time.monotonic() < deadline:
                     loan = Loan({name: lender for name, lender in lenders.items() if name in names})
-                    self._judge_with(paper, paper.run, question, loan)
+                    if self._judge_with(paper, paper.run, question, loan):
+                        told.add(question)
             waited = [question for question in paper.run.waiting if paper.run.earned(question) < 1]
             if waited:
-                self._judge_rest(paper, paper.run, waited)
+                self._judge_rest(paper, paper.run, waited, told)
         for each in self._papers:
             each.assigned.reference.forget()
 
-    def _judge_with(self, paper: _Paper, run: SuiteRun, question: str, loan: Loan) -> None:
-        """Judge a question with functions lent to it."""
+    def _judge_with(self, paper: _Paper, run: SuiteRun, question: str, loan: Loan) -> bool:
+        """Judge a question with functions lent to it; whether that is what counts."""
         again = self._anew(paper, run, [question], loan)
         # If it is no better, its words are still about this question.
-        if question in again.results and again.earned(question) >= run.earned(question):
-            run.results[question] = again.results[question]
-            lent = ", ".join(name for name in loan.names if name in loan.used)
-            run.judged_with[question] = f"reference: {lent}" if lent else again.judged_with.get(question, "own")
+        if question not in again.results or again.earned(question) < run.earned(question):
+            return False
+        run.results[question] = again.results[question]
+        lent = ", ".join(name for name in loan.names if name in loan.used)
+        run.judged_with[question] = f"reference: {lent}" if lent else again.judged_with.get(question, "own")
+        return True
 
-    def _judge_rest(self, paper: _Paper, run: SuiteRun, questions: Sequence[str]) -> None:
-        """Judge questions by the student's own functions after all, since what was lent has not made them right."""
-        whole = self._anew(paper, run, questions)
-        for question in questions:
-            found = whole.results.get(question, [])
-            if whole.earned(question) > run.earned(question) or len(found) > len(run.results[question]):
+    def _judge_rest(self, paper: _Paper, run: SuiteRun, questions: Sequence[str], told: Collection[str]) -> None:
+        """Judge questions by the student's own functions after all, since what was lent has not made them right.
+
+        What is wrong is told in full only where that counts: of those not ``told`` yet, and of those that earn more.
+        """
+        left = [question for question in questions if question not in told]
+        if known := [question for question in questions if question in told]:
+            brief = self._anew(paper, run, known, brief=True)
+            left += [question for question in known if brief.earned(question) > run.earned(question)]
+        whole = self._anew(paper, run, left) if left else run
+        for question in left:
+            if question in whole.results:
                 run.results[question] = whole.results[question]
                 run.judged_with[question] = whole.judged_with.get(question, "own")
 
-    def _anew(self, paper: _Paper, run: SuiteRun, questions: Sequence[str], loan: Loan | None = None) -> SuiteRun:
+    def _anew(
+        self, paper: _Paper, run: SuiteRun, questions: Sequence[str], loan: Loan | None = None, *, brief: bool = False
+    ) -> SuiteRun:
         """A run of the tests of some questions, in a new box."""
         with closing(self._student(paper, loan)) as student:
-            again = type(run)(paper.assigned, student, run.seed, only=questions, pairs=run.pairs)
+            again = type(run)(paper.assigned, student, run.seed, only=questions, pairs=run.pairs, brief=brief)
             again.run()
         paper.failures += again.errors
         return again

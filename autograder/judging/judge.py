@@ -60,7 +60,8 @@ class Judge:
     be, in all tests of a run. ``measured`` says at which cases of the test the reference's gradients were seen to be
     the numeric ones: each process measures them once, the first time that it comes there. ``heard`` is what has come
     of inputs already, in tests that are one function with other parameters. ``of_one_piece`` says that a wrong forward
-    pass is known to be one that shows something when it is differentiated, so that it need not be watched.
+    pass is known to be one that shows something when it is differentiated, so that it need not be watched. If it is
+    ``brief``, of what is wrong for certain it says no more than that.
     """
 
     question: str
@@ -76,6 +77,7 @@ class Judge:
     ruled_out: set[tuple[str, Misconception]] = field(default_factory=set)
     heard: Heard = field(default_factory=dict)
     of_one_piece: bool = False
+    brief: bool = False
 
     # ------------------------------------------------------------------------------------- drawing inputs
 
@@ -324,7 +326,8 @@ class Judge:
                 for name, value in yours.items()
             ]
             slopes = [self._slopes(function, yours) for function in functions]
-            if all(each.problem is None for each in formed) and any(each.fit(yours, EXACTLY) for each in slopes):
+            well_formed = all(each.problem is None for each in formed)
+            if well_formed and any(each.fit(yours, EXACTLY) for each in slopes):
                 for each in formed:
                     self._say(each)
                 return
@@ -332,6 +335,8 @@ class Judge:
                 for name, value in yours.items():
                     self._accept_gradients({name: value}, called, functions, ask, is_reference=is_reference)
                 return
+            if self.brief and not (well_formed and any(each.fit(yours, NEARLY) for each in slopes)):
+                raise Failure(f"{formed[0].name} is wrong.")
             expected = {name: gradient_like(value, name, functions, slopes) for name, value in yours.items()}
         for name, value in yours.items():
 
@@ -383,7 +388,8 @@ class Judge:
             isinstance(yours, np.ndarray) and yours.shape == np.shape(expected) and yours.dtype.name in LIMITS
         )
         difference = Difference(name, yours, expected, against, well_formed=formed)
-        known = self.mistakes.recognise(self.question, *(seen or (yours, expected)), run) if run else None
+        asked = None if self.brief else run
+        known = self.mistakes.recognise(self.question, *(seen or (yours, expected)), asked) if asked else None
         if known is None:
             raise Failure(str(comparison), error_map=where, difference=difference)
         told = f"{comparison}\n  this is what you get when {known.explanation}"

@@ -38,7 +38,8 @@ class SuiteRun:
     ``only`` are the questions to run the tests of; by default all of them. ``weights`` are those of all tests that
     there are, so that a test which never ran is not taken for one that passed. ``pairs`` are the forward and backward
     functions that were seen to belong together. ``may_wait`` tells of a question that has failed a test whether it is
-    first to be judged in another way; those whose other tests were not run for that are in ``waiting``.
+    first to be judged in another way; those whose other tests were not run for that are in ``waiting``. If it is
+    ``brief``, and of those that are waiting, what failed is told in as few words as it takes.
     """
 
     assigned: AssignedNotebook
@@ -52,6 +53,7 @@ class SuiteRun:
     pairs: set[tuple[str, str]] = field(default_factory=set)
     may_wait: Callable[[str], bool] = lambda _: False
     waiting: set[str] = field(default_factory=set)
+    brief: bool = False
     _charges: dict[str, list[Remark]] = field(default_factory=dict, init=False)
     _right: dict[str, tuple[Judge, Case]] = field(default_factory=dict, init=False)
     _ruled_out: set[tuple[str, Misconception]] = field(default_factory=set, init=False)
@@ -117,6 +119,7 @@ class SuiteRun:
             measured=test.measured,
             ruled_out=self._ruled_out,
             heard=self._heard,
+            brief=self.brief or self.may_wait(test.question),
         )
         raised = self.assigned.tests.ask(test, judge)
         for when, error in raised.items():
