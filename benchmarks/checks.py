@@ -46,13 +46,13 @@ def sequence_solution(
     return np.stack(found, axis=1), None
 
 
-def step_inputs(N: int = 3, D: int = 5, H: int = 7) -> Inputs:
+def step_inputs(N: int = 7, D: int = 5, H: int = 3) -> Inputs:
     """Random arguments of a step, of sizes (N, D), (N, H), (N, H), (D, 4H), (H, 4H) and (4H,)."""
     shapes = {"x": (N, D), "prev_h": (N, H), "prev_c": (N, H), "Wx": (D, 4 * H), "Wh": (H, 4 * H), "b": (4 * H,)}
     return {name: rng.standard_normal(shape) for name, shape in shapes.items()}
 
 
-def sequence_inputs(N: int = 2, T: int = 3, D: int = 5, H: int = 7) -> Inputs:
+def sequence_inputs(N: int = 7, T: int = 3, D: int = 5, H: int = 2) -> Inputs:
     """Random arguments of a sequence, of sizes (N, T, D), (N, H), (D, 4H), (H, 4H) and (4H,)."""
     shapes = {"x": (N, T, D), "h0": (N, H), "Wx": (D, 4 * H), "Wh": (H, 4 * H), "b": (4 * H,)}
     return {name: rng.standard_normal(shape) for name, shape in shapes.items()}

@@ -14,7 +14,6 @@ right one: then anything with an easy derivative would do, and nothing is judged
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -25,7 +24,7 @@ from autograder.judging.cases import LayerCase, ModelCase
 from autograder.judging.conduct import Habit, Remark
 from autograder.judging.error_maps import error_map
 from autograder.judging.measuring import EXACTLY, NEARLY, Differentiated, Slopes, gradient_like
-from autograder.judging.passes import Passes, own_forward, together, with_caches, without
+from autograder.judging.passes import Asked, Passes, own_forward, together, with_caches, without
 from autograder.judging.verdicts import Difference, Failure, Verdict
 from autograder.judging.watching import LOSS_MORE_THAN_CHANCE, MORE_THAN_CHANCE, Watched, small_moves
 from coursekit.gradcheck import LIMITS, compare
@@ -214,20 +213,11 @@ class Judge:
             "passes", case, lambda: Passes.of_both(self.student, self.reference, what, inputs, upstream, right)
         )
 
-        def by_input(gradients: Mapping[str, Any]) -> dict[str, Any]:
-            return {what.input_of(name): gradients[name] for name in case.gradients}
-
-        def gradients(who: Answers) -> dict[str, Any]:
-            return by_input(what.run_both(who, inputs, upstream))
-
-        def function(who: Answers, derived: Mapping[str, Any]) -> Differentiated:
-            return Differentiated(partial(what.run_many, who), inputs, upstream, derived)
-
+        asked = Asked(what, inputs, upstream, case.gradients)
         case.yours.update({name: passes.gradients[name] for name in case.gradients})
-        yours, expected = by_input(passes.gradients), by_input(passes.expected)
+        yours, expected = asked.by_input(passes.gradients), asked.by_input(passes.expected)
         if passes.is_right:
-            reference = function(self.reference, expected)
-            self._accept_gradients(yours, what.called, [reference], gradients, is_reference=True)
+            self._accept_gradients(asked, yours, [asked.function(self.reference, expected)], is_reference=True)
             return
         self.followed_through = True
         yours = without(yours, expected)
@@ -236,23 +226,31 @@ class Judge:
         passes.must_be_well_formed()
         twins: list[Reference] = self._once("twins", case, lambda: self._twins(what, inputs, passes.outputs))
         if twins:
-            # Right but for the mistake is what the reference's backward pass gives after it.
             after = self._once("after", case, lambda: [what.run_both(twin, inputs, upstream) for twin in twins])
-            derived = [by_input(gradients) for gradients in after]
-            yours = without(yours, *derived)
-            if yours:
-                judge = replace(self, mistakes=self.mistakes.after(twins[0]))
-                functions = [function(twin, each) for twin, each in zip(twins, derived, strict=True)]
-                judge._accept_gradients(yours, what.called, functions, gradients)  # noqa: SLF001 - of this class
+            self._accept_after(asked, yours, twins, [asked.by_input(gradients) for gradients in after])
             return
-        own = function(self.student, expected)
-        if self.of_one_piece:
-            self._accept_gradients(yours, what.called, [own], gradients)
-            return
-        watched: Watched = self._once("watched", case, lambda: self._watched(what, inputs, moving, more_than_chance))
-        self._accept_gradients(yours, what.called, [own], gradients)
-        for name, value in yours.items():
-            watched.must_fit(name, value, upstream)
+
+        def watched() -> Any:
+            return self._once("watched", case, lambda: self._watched(what, inputs, moving, more_than_chance))
+
+        if not (self.of_one_piece or self.brief):  # to watch takes far longer than to find wrong
+            watched()
+        self._accept_gradients(asked, yours, [asked.function(self.student, expected)])
+        if not self.of_one_piece:
+            watched().must_fit(yours, upstream)
+
+    def _accept_after(
+        self, asked: Asked, yours: Mapping[str, Any], twins: Sequence[Reference], derived: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Raise Failure unless ``yours`` are right after a known mistake in the forward pass, which ``twins`` make.
+
+        Right but for the mistake is what the reference's backward pass has ``derived`` after it.
+        """
+        left = without(yours, *derived)
+        if left:
+            judge = replace(self, mistakes=self.mistakes.after(twins[0]))
+            functions = [asked.function(twin, each) for twin, each in zip(twins, derived, strict=True)]
+            judge._accept_gradients(asked, left, functions)  # noqa: SLF001 - of this class
 
     def _once(self, what: str, case: Case, find: Callable[[], Any]) -> Any:
         """What is found for a case, or was found for the same inputs before. Raises the same verdict again."""
@@ -299,10 +297,9 @@ class Judge:
 
     def _accept_gradients(
         self,
+        asked: Asked,
         yours: Mapping[str, Any],
-        called: str,
         functions: Sequence[Differentiated],
-        ask: Callable[[Answers], Mapping[str, Any]],
         *,
         is_reference: bool = False,
     ) -> None:
@@ -313,12 +310,12 @@ class Judge:
         gradient that nobody has derived is measured entry by entry, for the verdict and for the message.
 
         Args:
-            yours: the student's.
-            called: how a gradient by "{}" is called in messages.
+            asked: the backward pass.
+            yours: what the student's has given.
             functions: what they are to be gradients of.
-            ask: gets them from whoever answers.
             is_reference: whether it is the reference's forward pass that is differentiated.
         """
+        called = asked.what.called
         expected = {name: functions[0].derived[name] for name in yours}
         if not (is_reference and self._measured(functions[0], expected)):
             formed = [
@@ -333,7 +330,7 @@ class Judge:
                 return
             if len(yours) > 1:  # each by itself, to see which are right
                 for name, value in yours.items():
-                    self._accept_gradients({name: value}, called, functions, ask, is_reference=is_reference)
+                    self._accept_gradients(asked, {name: value}, functions, is_reference=is_reference)
                 return
             if self.brief and not (well_formed and any(each.fit(yours, NEARLY) for each in slopes)):
                 raise Failure(f"{formed[0].name} is wrong.")
@@ -341,7 +338,7 @@ class Judge:
         for name, value in yours.items():
 
             def again(who: Answers, name: str = name) -> Any:
-                return ask(who)[name]
+                return asked.gradients(who)[name]
 
             self._accept(called.format(name), value, expected[name], again, against="numeric")
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from autograder.judging.calling import shown
+from autograder.judging.measuring import Differentiated
 from autograder.judging.verdicts import Failure, NotJudged
 from coursekit.gradcheck import compare
 
@@ -72,6 +74,28 @@ class Passes:
         """Raise NotJudged unless the outputs' types, shapes and dtypes are right, and all numbers finite."""
         if self.problem:
             raise NotJudged(f"{self.forward} has to work first. {self.problem}")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A backward pass that is judged: of what, and by which of its gradients."""
+
+    what: Computation
+    inputs: Mapping[str, Any]
+    upstream: Sequence[Any]
+    names: Sequence[str]
+
+    def by_input(self, gradients: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the gradients that are judged, under the names of their inputs."""
+        return {self.what.input_of(name): gradients[name] for name in self.names}
+
+    def gradients(self, who: Answers) -> dict[str, Any]:
+        """What somebody's backward pass gives after their forward pass, by input."""
+        return self.by_input(self.what.run_both(who, self.inputs, self.upstream))
+
+    def function(self, who: Answers, derived: Mapping[str, Any]) -> Differentiated:
+        """Somebody's forward pass, of which some gradients by input were ``derived``."""
+        return Differentiated(partial(self.what.run_many, who), self.inputs, self.upstream, derived)
 
 
 def own_forward(student: Answers, what: Computation, inputs: Mapping[str, Any]) -> tuple[list[Any], Any]:

@@ -82,24 +82,21 @@ class Watched:
                 f"{self.function} has to work first: it has too little in common with what it should compute."
             )
 
-    def must_fit(self, name: str, gradient: Any, upstream: Sequence[Any]) -> None:
-        """Raise NotJudged unless the gradient by an input, found right, explains these answers at the first point too.
+    def must_fit(self, gradients: Mapping[str, Any], upstream: Sequence[Any]) -> None:
+        """Raise NotJudged unless the gradients by inputs, found right, explain these answers at the first point too.
 
         Else the function has answered in one way while it was watched, and in another while it was measured.
         """
         weights = np.concatenate([np.ravel(each) for each in upstream])
-        seen = np.array([response @ weights for response in self._responses(name, self.outputs, 0)])
-        told = np.array(
-            [
-                np.sum(np.asarray(gradient) * (self.moves[place][name] - self.moves[0][name]))
-                for place in self._at(name, 0)
-            ]
-        )
         rounding = 1e-4 * STEP * float(np.linalg.norm(weights)) * float(np.linalg.norm(self.outputs[0]))
-        if not np.linalg.norm(seen - told) <= FIT * np.linalg.norm(seen) + rounding:
-            raise NotJudged(
-                f"{self.function} has to work first: what it answers near one point is not what one function gives."
-            )
+        for name, gradient in gradients.items():
+            seen = np.array([response @ weights for response in self._responses(name, self.outputs, 0)])
+            moved = [self.moves[place][name] - self.moves[0][name] for place in self._at(name, 0)]
+            told = np.array([np.sum(np.asarray(gradient) * move) for move in moved])
+            if not np.linalg.norm(seen - told) <= FIT * np.linalg.norm(seen) + rounding:
+                raise NotJudged(
+                    f"{self.function} has to work first: what it answers near one point is not what one function gives."
+                )
 
     def _at(self, name: str, point: int) -> range:
         first = point * (1 + len(self.names) * MOVES) + 1 + self.names.index(name) * MOVES

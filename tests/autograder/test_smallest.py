@@ -100,7 +100,7 @@ def test_the_numbers_of_hidden_tests_are_not_in_it(student, graded, seed):
 def test_what_is_wrong_for_large_sizes_alone_is_shown_at_the_least_of_them(student, graded):
     student.change("rnn_step_backward", "da @ Wh.T", "da @ (Wh.T if len(x) < 4 else Wh)")
     lines = examples(graded(student))["rnn_step_backward"]
-    assert "x = np.zeros((4, 2))" in lines
+    assert "prev_h = np.zeros((4, 2))" in lines
 
 
 def test_an_exception_is_shown_on_the_least_that_raises_it(student, graded):

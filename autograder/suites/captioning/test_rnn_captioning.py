@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from autograder.judging.judge import Judge
 
-# Sizes are different primes, so that no transposition and no broadcast goes unseen.
+# Sizes are different primes, so that no transposition and no broadcast goes unseen. The hidden state is small: of a
+# gradient that is wrong each entry is measured, and the weights have the most.
 # Beside small sizes, some that are larger and some that are equal, for what is right by accident.
 LARGE_STEPS = ((8, 4, 4), (13, 3, 2))
 LARGE_SEQUENCES = ((6, 6, 4, 4), (5, 13, 2, 3))
@@ -33,11 +34,11 @@ SEQUENCE = Layer("rnn_forward", "rnn_backward", ("h",), ("dx", "dh0", "dWx", "dW
 EMBEDDING = Layer("word_embedding_forward", "word_embedding_backward", ("out",), ("dW",))
 
 
-def step_inputs(judge: Judge, N: int = 3, D: int = 5, H: int = 7) -> dict[str, np.ndarray]:
+def step_inputs(judge: Judge, N: int = 7, D: int = 5, H: int = 3) -> dict[str, np.ndarray]:
     return {"x": judge.normal(N, D), "prev_h": judge.normal(N, H), **weights(judge, D, H, "rnn")}
 
 
-def sequence_inputs(judge: Judge, N: int = 2, T: int = 3, D: int = 5, H: int = 7) -> dict[str, np.ndarray]:
+def sequence_inputs(judge: Judge, N: int = 7, T: int = 3, D: int = 5, H: int = 2) -> dict[str, np.ndarray]:
     return {"x": judge.normal(N, T, D), "h0": judge.normal(N, H), **weights(judge, D, H, "rnn")}
 
 
