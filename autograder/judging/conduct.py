@@ -87,10 +87,11 @@ def second_look(judge: Judge, case: Case) -> Iterator[Remark]:
 
 def _layer(judge: Judge, case: LayerCase) -> Iterator[Remark]:
     layer, inputs = case.layer, case.inputs
-    outputs, cache = layer.run_forward(judge.student, inputs)
     if case.upstream is None:
+        outputs, _ = layer.run_forward(judge.student, inputs)
         yield from _compared(layer.forward, case.yours, dict(zip(layer.outputs, outputs, strict=True)))
         return
+    (outputs, cache), (_, other) = layer.run_forwards(judge.student, [inputs, inputs])
     yours = layer.run_backward(judge.student, case.upstream, cache)
     yours = {name: yours[name] for name in case.gradients}
     yield from _compared(layer.backward, case.yours, yours)
@@ -106,11 +107,10 @@ def _layer(judge: Judge, case: LayerCase) -> Iterator[Remark]:
     if said:
         yield Remark(Habit.USES_UP_CACHE, f"It works, but {layer.backward} uses up its cache: {said}")
 
-    expected, _ = layer.run_forward(judge.reference, inputs)
+    expected, kept = layer.run_forward(judge.reference, inputs)
     rounded = not all(_same(mine, right, EXACT) for mine, right in zip(outputs, expected, strict=True))
-    exact = yours if rounded else layer.run_both(judge.reference, inputs, case.upstream)
-    _, cache = layer.run_forward(judge.student, inputs)
-    [counts] = judge.student.perform([layer.counting(judge.student, case.upstream, cache)])
+    exact = yours if rounded else layer.run_backward(judge.reference, case.upstream, kept)
+    [counts] = judge.student.perform([layer.counting(judge.student, case.upstream, other)])
     noisy = [] if rounded else _noisy(judge, case, _rough(yours, exact))
     yield from _measured(layer.backward, layer.forward, yours, exact, counts, noisy)
 

@@ -26,8 +26,9 @@ UNUSED = (
     "cacheprovider terminal terminalprogress logging faulthandler doctest unittest junitxml pastebin stepwise "
     "setuponly setupplan legacypath debugging subtests capture"
 )
-# unraisableexception collects garbage five times at the end, a tenth of what grading a notebook takes
-SLOW = "unraisableexception threadexception"
+# unraisableexception collects garbage five times at the end, a tenth of what grading a notebook takes; to catch the
+# warnings of each test by itself takes a third of what an empty one takes
+SLOW = "unraisableexception threadexception warnings"
 QUIET = (
     *(word for name in f"{UNUSED} {SLOW}".split() for word in ("-p", f"no:{name}")),
     *("--import-mode=importlib", "--noconftest", "--strict-markers", "-c", "/dev/null"),
