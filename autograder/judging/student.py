@@ -1,7 +1,8 @@
 """The student's notebook as a hidden test sees it: functions that answer, and failures that explain themselves.
 
 The box behind it is started when first needed, and started anew after a function has hung, crashed or otherwise ended
-it. Such a function is not called again: each of its tests gets the same sentence at once.
+it. Such a function, or one that needed too much memory, is not called again: each of its tests gets the same sentence
+at once.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 
 CALLS = ("call", "count")
+COSTLY = {"MemoryError", "WireError"}
+"""What is raised by that which takes long to go wrong."""
 
 
 class Student(Answers):
@@ -110,7 +113,10 @@ class Student(Answers):
         finally:
             self._spent += time.monotonic() - started
         if isinstance(results[-1], Raised):
-            raise self._explained(function, results[-1])
+            failed = self._explained(function, results[-1])
+            if COSTLY & set(results[-1].kinds):
+                self._fatal[function] = failed.rationale
+            raise failed
         return results
 
     # ----------------------------------------------------------------------------------------- the box

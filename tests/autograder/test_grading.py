@@ -2,10 +2,12 @@
 
 import json
 import time
+from collections import Counter
 
 import pytest
 
 from autograder.course import HOME
+from autograder.sandbox import Box
 
 QUESTIONS = {
     "rnn_step_forward": 4,
@@ -121,6 +123,23 @@ def test_beside_functions_that_hang_crash_eat_memory_or_print_without_end_the_ri
     assert "rnn_forward has to work first." in grade.told("rnn_backward")
     assert "ended the interpreter" in grade.told("word_embedding_backward")
     assert "ends the program" in grade.told("CaptioningRNN.sample")
+
+
+@pytest.mark.parametrize("line", ["x = [bytearray(1 << 31)]", "return [[]] * (1 << 20)"])
+def test_what_takes_long_to_go_wrong_is_called_once(student, graded, monkeypatch, line):
+    asked = Counter()
+    perform = Box.perform
+
+    def counted(box, steps, lender=None):
+        asked.update(step.name for step in steps)
+        return perform(box, steps, lender)
+
+    monkeypatch.setattr(Box, "perform", counted)
+    grade = graded(student.begin("word_embedding_backward", line))
+    assert asked["word_embedding_backward"] == 1
+    told = {test.rationale for test in grade.questions["word_embedding_backward"].tests}
+    assert len(told) == 1
+    assert asked["word_embedding_forward"] > 1
 
 
 @pytest.mark.parametrize(
