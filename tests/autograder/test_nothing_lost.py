@@ -29,12 +29,23 @@ RNN = "rnn_captioning.ipynb"
 
 
 @contextmanager
+def interruptible():
+    """Let Ctrl-C end what is started, even where these tests run in the background, which it does not reach."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
 def grading(course, *arguments, **options):
     """`autograder grade` as an instructor runs it, in a process group of its own."""
     command = [sys.executable, "-m", "autograder", "grade", "captioning", *arguments]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True} | options
     environment = {**os.environ, "TMPDIR": str(course.tmp), "OPENBLAS_NUM_THREADS": "1"}
-    run = subprocess.Popen(command, cwd=course.folder, env=environment, **options)
+    with interruptible():
+        run = subprocess.Popen(command, cwd=course.folder, env=environment, **options)
     try:
         yield run
     finally:
@@ -64,10 +75,10 @@ def course(course, tmp):
     return course
 
 
-def hand_in(course, number, student_of):
+def hand_in(course, number, student_of, line="1 / 0"):
     """A class in which one has handed in something to be run, and the others something that costs no time."""
     for n in range(number):
-        files = {RNN: b"{" + b" " * n} if n else {RNN: student_of("rnn_captioning").begin("rnn_forward", "1 / 0").text}
+        files = {RNN: b"{" + b" " * n} if n else {RNN: student_of("rnn_captioning").begin("rnn_forward", line).text}
         course.hand_in(f"s{n}", files)
 
 
@@ -152,7 +163,7 @@ def test_runs_that_are_killed_at_any_moment_lose_nothing_and_do_nothing_twice(co
 
 
 def test_ctrl_c_ends_at_once_leaves_nothing_and_says_how_to_go_on(course, student_of):
-    hand_in(course, 30, student_of)
+    hand_in(course, 30, student_of, "while True: pass")  # which is not over before it is interrupted
     with grading(course, "--jobs", "2") as run:
         run.stdout.readline()
         os.killpg(run.pid, signal.SIGINT)
