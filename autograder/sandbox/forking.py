@@ -1,10 +1,9 @@
 """The fork server's inside: an interpreter with numpy loaded, which forks a sealed worker for each box.
 
 It starts with one message of how to seal (see :mod:`autograder.sandbox.ways`), and says when it is there. From then on
-each message brings three descriptors: where the worker's requests come from, where its answers go, and its leash.
-Between this process and the worker stands one that watches: it kills the worker when the other end of the leash closes
-or this process is let go, tells on the leash how it ended, and takes the worker's folder away. What runs in a worker
-never runs here.
+each message brings three descriptors: where the worker's requests come from, where its answers go, and its leash. When
+the other end of the leash closes, the worker is killed; how it ended is told on the leash, and its folder taken away.
+What runs in a worker never runs here.
 """
 
 from __future__ import annotations
@@ -20,8 +19,13 @@ import signal
 import socket
 import sys
 import tempfile
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 sys.path.insert(0, os.path.dirname(__file__))  # noqa: PTH120 - as Python puts it, were it not isolated
 import sealing  # type: ignore[import-not-found]
@@ -34,7 +38,7 @@ SOURCE, SINK, NOWHERE = 3, 4, 5
 
 
 def main() -> None:
-    """Fork a worker for each message, until the other end closes; then take away what was made."""
+    """Fork a worker for each message, until the other end closes; then end them, and take away what was made."""
     control = socket.socket(fileno=int(sys.argv[1]))
     way = json.loads(control.recv(1 << 20))
     try_out(way)
@@ -46,44 +50,37 @@ def main() -> None:
 
     worker.pretend_ipython()
     gc.freeze()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that watch
-    over, running = os.pipe()
-    while True:
-        _, descriptors, _, _ = socket.recv_fds(control, 1, 3)
-        if not descriptors:
-            break
-        if not os.fork():
-            control.close()
-            os.close(running)
-            watch(way, shared, over, *descriptors)
-        for descriptor in descriptors:
-            os.close(descriptor)
-    os.close(running)
-    with contextlib.suppress(ChildProcessError):
-        while True:
-            os.wait()
+    Keeper(way, shared, control).run()
     if not way["namespaces"]:
         shutil.rmtree(shared, ignore_errors=True)
 
 
 def try_out(way: dict[str, Any]) -> None:
     """Try on a process of no worth what is not certain to work; this one ends with an error if it does not."""
-    child = os.fork()
-    if not child:
-        try:
-            if way["namespaces"]:
-                sealing.own_namespaces()
-                sealing.own_scratch("/tmp", 1 << 20)  # noqa: S108
-            if way["landlock"] and not way["namespaces"]:
-                sealing.landlock(["/"], [])
-            if way["filter"]:
-                sealing.filter_calls(way["filter"])
-        except OSError as error:
-            os.write(2, f"sealing: {error.strerror}\n".encode())
-            os._exit(1)
-        os._exit(0)
+    try:
+        with apart(way):
+            child = os.fork()
+            if not child:
+                try_out_seals(way)
+    except OSError as error:
+        sys.exit(f"sealing: {error.strerror}")
     if os.waitpid(child, 0)[1]:
         sys.exit(1)
+
+
+def try_out_seals(way: dict[str, Any]) -> NoReturn:
+    """Be that process."""
+    try:
+        if way["namespaces"]:
+            sealing.own_scratch("/tmp", 1 << 20)  # noqa: S108
+        if way["landlock"] and not way["namespaces"]:
+            sealing.landlock(["/"], [])
+        if way["filter"]:
+            sealing.filter_calls(way["filter"])
+    except OSError as error:
+        os.write(2, f"sealing: {error.strerror}\n".encode())
+        os._exit(1)
+    os._exit(0)
 
 
 def lay_out(way: dict[str, Any], shared: Path) -> None:
@@ -96,38 +93,120 @@ def lay_out(way: dict[str, Any], shared: Path) -> None:
         shared.chmod(0o711)
 
 
-def watch(way: dict[str, Any], shared: Path, over: int, source: int, sink: int, leash: int) -> None:
-    """Fork the worker, wait until it ends or has to, and tell how it ended."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    folder = shared
-    if way["namespaces"]:
-        sealing.own_namespaces()
-    else:
-        folder = Path(tempfile.mkdtemp(dir=shared))
-        if way["user"] is not None:
-            os.chown(folder, way["user"], way["user"])
-    parent = os.getpid()
-    child = os.fork()
-    if not child:
+@dataclass(frozen=True)
+class Running:
+    """A process that was forked, and the descriptor that can be read when it has ended; a worker has a leash too."""
+
+    process: int
+    ended: int
+    leash: int = -1
+    folder: Path | None = None
+    """What is to be taken away when it has ended."""
+
+
+class Keeper:
+    """Forks workers, kills them and tells how they ended: one for all, since one for each would cost another fork."""
+
+    def __init__(self, way: dict[str, Any], shared: Path, control: socket.socket) -> None:
+        self._way, self._shared, self._control = way, shared, control
+        self._poll = select.poll()
+        self._poll.register(control, select.POLLIN)
+        self._running: dict[int, Running] = {}
+        """By the descriptors that tell something of them."""
+
+    def run(self) -> None:
+        """Do what there is to do, until the other end of the control socket is closed and all have ended."""
+        serving = True
+        while serving or self._running:
+            # One event at a time: a descriptor that is closed for it may be another's when the next one is looked at.
+            descriptor, _ = self._poll.poll()[0]
+            if descriptor == self._control.fileno():
+                serving = self._begin()
+            elif self._running[descriptor].leash == descriptor:
+                self._let_go(self._running[descriptor])
+            else:
+                self._conclude(self._running[descriptor])
+
+    def _begin(self) -> bool:
+        """Fork a worker for a message. Without one, the other end is closed: all are let go, and nothing will come."""
+        _, descriptors, _, _ = socket.recv_fds(self._control, 1, 3)
+        if not descriptors:
+            self._poll.unregister(self._control)
+            for running in set(self._running.values()):
+                self._let_go(running)
+            return False
+        source, sink, leash = descriptors
         try:
-            work(way, shared, folder, parent, source, sink)
-        finally:
-            os._exit(1)
-    os.close(source)
-    os.close(sink)
-    ended = os.pidfd_open(child)
-    poll = select.poll()
-    for descriptor in (over, leash, ended):
-        poll.register(descriptor, select.POLLIN)
-    poll.poll()
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(child, signal.SIGKILL)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    with contextlib.suppress(OSError):
-        os.write(leash, f"{code}".encode())
-    if folder is not shared:  # which may take long: nobody waits for it
-        shutil.rmtree(folder, ignore_errors=True)
-    os._exit(0)
+            self._fork(source, sink, os.dup(leash))
+        finally:  # of a worker that could not be forked, the other end sees that nobody is there
+            for descriptor in descriptors:
+                os.close(descriptor)
+        return True
+
+    def _fork(self, source: int, sink: int, leash: int) -> None:
+        way, shared, folder, parent = self._way, self._shared, self._shared, os.getpid()
+        try:
+            if not way["namespaces"]:
+                folder = Path(tempfile.mkdtemp(dir=shared))
+                if way["user"] is not None:
+                    os.chown(folder, way["user"], way["user"])
+            with apart(way):
+                child = os.fork()
+                if not child:
+                    try:
+                        work(way, shared, folder, parent, source, sink)
+                    finally:
+                        os._exit(1)
+        except OSError:  # no room on the disk, or too many processes: for the moment, perhaps
+            os.close(leash)
+            return
+        self._keep(Running(child, os.pidfd_open(child), leash, None if folder is shared else folder))
+
+    def _keep(self, running: Running) -> None:
+        for descriptor in (running.ended, running.leash):
+            if descriptor >= 0:
+                self._running[descriptor] = running
+                self._poll.register(descriptor, select.POLLIN)
+
+    def _forget(self, descriptor: int) -> None:
+        if self._running.pop(descriptor, None):
+            self._poll.unregister(descriptor)
+
+    def _let_go(self, running: Running) -> None:
+        """Kill a worker."""
+        if running.leash >= 0:
+            self._forget(running.leash)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(running.process, signal.SIGKILL)
+
+    def _conclude(self, running: Running) -> None:
+        """Take the folder of one that has ended away, and tell how it ended."""
+        code = os.waitstatus_to_exitcode(os.waitpid(running.process, 0)[1])
+        for descriptor in (running.ended, running.leash):
+            self._forget(descriptor)
+        os.close(running.ended)
+        if running.folder is not None:
+            self._remove(running.folder)
+        if running.leash >= 0:
+            with contextlib.suppress(OSError):
+                os.write(running.leash, f"{code}".encode())
+            os.close(running.leash)
+
+    def _remove(self, folder: Path) -> None:
+        """Take a folder away; if there is something in it, by another process, since that may take long."""
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+            return
+        child = os.fork()
+        if not child:
+            shutil.rmtree(folder, ignore_errors=True)
+            os._exit(0)
+        self._keep(Running(child, os.pidfd_open(child)))
+
+
+def apart(way: dict[str, Any]) -> AbstractContextManager[None]:
+    """What is forked meanwhile has processes of its own, where there are namespaces."""
+    return sealing.processes_apart() if way["namespaces"] else nullcontext()
 
 
 def work(way: dict[str, Any], shared: Path, folder: Path, parent: int, source: int, sink: int) -> None:

@@ -1,7 +1,7 @@
 """How a process shuts itself in, before anything of the student's runs in it. This runs inside the sandbox.
 
 It needs the standard library alone. The calls are the kernel's own, as its manual pages tell them: unshare(2),
-mount(2), capset(2), prctl(2), landlock(7), seccomp(2). None of them can be taken back.
+setns(2), mount(2), capset(2), prctl(2), landlock(7), seccomp(2). None of them can be taken back.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import ctypes
 import os
 import stat
 import struct
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 CLONE_NEWNS, CLONE_NEWPID = 0x20000, 0x20000000
 MS_NOSUID, MS_NODEV = 2, 4
@@ -44,13 +45,21 @@ class CannotSeal(OSError):
     """The kernel refused; nothing of the student's may run."""
 
 
-def own_namespaces() -> None:
-    """From the next fork on, be in mount and process namespaces of one's own. Raises CannotSeal."""
-    _must(_libc().unshare(CLONE_NEWNS | CLONE_NEWPID), "unshare")
+@contextmanager
+def processes_apart() -> Iterator[None]:
+    """What is forked meanwhile sees no process but those that it forks. Raises CannotSeal."""
+    here = os.pidfd_open(os.getpid())
+    try:
+        _must(_libc().unshare(CLONE_NEWPID), "unshare")
+        yield
+        _must(_libc().setns(here, CLONE_NEWPID), "setns")  # else nobody could be forked into another one
+    finally:
+        os.close(here)
 
 
 def own_scratch(folder: str, size: int) -> None:
-    """Lay an empty file system of ``size`` bytes in memory over a folder. Raises CannotSeal."""
+    """Lay an empty file system of ``size`` bytes in memory over a folder, for nobody else. Raises CannotSeal."""
+    _must(_libc().unshare(CLONE_NEWNS), "unshare")
     options = f"size={size},nr_inodes={FILES},mode=0700".encode()
     _must(_libc().mount(b"tmpfs", folder.encode(), b"tmpfs", MS_NOSUID | MS_NODEV, options), "mount")
 

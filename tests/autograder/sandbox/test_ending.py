@@ -68,11 +68,13 @@ def descendants(process):
 
 
 @pytest.mark.usefixtures("no_servers")
-def test_no_process_and_no_folder_is_left_after_the_end(way, statement):
+@pytest.mark.parametrize("does", ["pass", "open('left.txt', 'w').close()"])
+def test_no_process_and_no_folder_is_left_after_the_end(way, statement, does):
     Box(way=way).close()  # from here on its fork server is there
     before, folders = descendants(os.getpid()), list(Path(tempfile.gettempdir()).glob("box-*/*"))
     box = Box(way=way)
     box.execute(statement("import threading, time; threading.Thread(target=time.sleep, args=(600,)).start()"))
+    assert box.execute(statement(does)) is None
     assert len(descendants(os.getpid())) > len(before)
     box.close()
     box.close()
@@ -81,7 +83,7 @@ def test_no_process_and_no_folder_is_left_after_the_end(way, statement):
     def left():
         return descendants(os.getpid()) - before or list(Path(tempfile.gettempdir()).glob("box-*/*")) != folders
 
-    while left():  # who watched it takes its folder away, and ends
+    while left():  # a folder with something in it is taken away by another process
         assert time.monotonic() < deadline
         os.sched_yield()
 
@@ -100,7 +102,7 @@ def test_a_box_dies_with_the_grader(way, ended):
         [sys.executable, "-c", script, str(Path(__file__).parent)], capture_output=True, text=True, check=False
     )
     found = set(map(int, done.stdout.split()))
-    assert len(found) >= 3, done.stderr
+    assert len(found) >= 2, done.stderr  # the fork server and the box
     deadline = time.monotonic() + 10
     while found and time.monotonic() < deadline:
         found = {number for number in found if alive(number)}

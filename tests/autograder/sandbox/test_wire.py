@@ -92,7 +92,7 @@ def assert_same(back, value):
         np.testing.assert_array_equal(back, value)
         assert back.dtype == value.dtype.newbyteorder("=")
     else:
-        assert back == value
+        np.testing.assert_equal(back, value)  # nan too
         assert type(back) is type(value)
 
 
