@@ -14,6 +14,7 @@ import json
 import re
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -170,10 +171,12 @@ def read_notebook(data: bytes, name: str) -> Notebook:
     return Notebook(name, tuple(cells), tuple(statements), tuple(problems))
 
 
-def _read_quietly(source: str) -> list[Piece | Fault]:
+@lru_cache(256)
+def _read_quietly(source: str) -> tuple[Piece | Fault, ...]:
+    """What stands in a cell; most cells of a notebook are those of everybody else's."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "is" with a literal, "\d": the student's style is not our warning
-        return list(islice(read_code(source), MAX_STATEMENTS + 1))
+        return tuple(islice(read_code(source), MAX_STATEMENTS + 1))
 
 
 # The file -------------------------------------------------------------------------------------------------
