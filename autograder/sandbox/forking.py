@@ -29,9 +29,8 @@ if TYPE_CHECKING:
 
 sys.path.insert(0, os.path.dirname(__file__))  # noqa: PTH120 - as Python puts it, were it not isolated
 import sealing  # type: ignore[import-not-found]
-import worker  # type: ignore[import-not-found]
 
-del sys.path[0]
+HERE = sys.path.pop(0)
 
 SOURCE, SINK, NOWHERE = 3, 4, 5
 """All that is open in a worker, beside three standard streams that lead nowhere."""
@@ -46,8 +45,12 @@ def main() -> None:
     lay_out(way, shared)
     control.send(b"there")
     sys.path[:] = ([] if way["links"] else sys.path) + [path.format(shared=shared) for path in way["paths"]]
-    import numpy.random  # noqa: F401 - here once, so that no worker has to
+    # Here once, so that no worker has to; and only now, when numpy can be found.
+    sys.path.insert(0, HERE)
+    import numpy.random  # noqa: F401
+    import worker  # type: ignore[import-not-found]
 
+    del sys.path[0]
     worker.pretend_ipython()
     gc.freeze()
     Keeper(way, shared, control).run()
@@ -211,14 +214,15 @@ def apart(way: dict[str, Any]) -> AbstractContextManager[None]:
 
 def work(way: dict[str, Any], shared: Path, folder: Path, parent: int, source: int, sink: int) -> None:
     """Be a worker: keep nothing open that is not its own, seal, say so, and answer."""
+    import numpy as np
+    import worker
+
     gather(source, sink)
     os.chdir("/")
     stream = worker.requests(SOURCE)
     start, _ = next(stream)
     try:
         seal(way, shared, folder, parent, start)
-        import numpy as np
-
         # What was loaded once must not draw the same numbers in each box.
         np.random.seed(int.from_bytes(os.urandom(4)))  # noqa: NPY002
         sys.setrecursionlimit(start["recursion"])

@@ -30,6 +30,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -105,17 +107,16 @@ class Encoder:
     def __init__(self, budget: Budget, keep: Callable[[Any], Handle], by_value: int) -> None:
         self.body = bytearray()
         self._budget, self._keep, self._by_value = budget, keep, by_value
-        self._sent: dict[int, tuple[int, Any]] = {}
+        self._sent: dict[int, tuple[Any, Any]] = {}
 
     def encode(self, value: Any, level: int = 0) -> Any:
         """The JSON for ``value``. Raises WireError when the budget is spent."""
-        import numpy as np
-
         kind = type(value)
-        if isinstance(value, (np.ndarray, np.generic)):
-            plain = np.asarray(value)
-            if plain.dtype.kind in ARRAY_KINDS and plain.dtype.itemsize <= 16 and plain.ndim <= MAX_DIMENSIONS:
-                return self._array(value, plain, level)
+        if kind is np.ndarray or isinstance(value, (np.ndarray, np.generic)):
+            plain = value if kind is np.ndarray else np.asarray(value)
+            name = name_on_the_way(plain.dtype)
+            if name and plain.ndim <= MAX_DIMENSIONS:
+                return self._array(value, plain, name, level)
         self._budget.spend(len(value) if kind is str else 8, level)
         if value is None or kind in (bool, float, str) or (kind is int and value.bit_length() <= 64):
             return value
@@ -131,15 +132,15 @@ class Encoder:
             return level >= self._by_value or other_keys(dict.keys(value)) > KEYS
         return level >= self._by_value or not isinstance(value, (tuple, list))
 
-    def _array(self, value: Any, plain: Any, level: int) -> Any:
-        if not plain.dtype.isnative:
-            plain = plain.astype(plain.dtype.newbyteorder("="))
-        known = id(value) in self._sent
-        self._budget.spend(0 if known else plain.nbytes, level)
-        if not known:
-            self._sent[id(value)] = len(self.body), value  # the value too, lest its id be given to another
-            self.body += plain.tobytes()
-        return {"a": [plain.dtype.str, list(plain.shape), self._sent[id(value)][0]]}
+    def _array(self, value: Any, plain: Any, name: str, level: int) -> Any:
+        sent = self._sent.get(id(value))
+        self._budget.spend(0 if sent else plain.nbytes, level)
+        if sent is None:
+            content = plain if plain.dtype.isnative else plain.astype(name)
+            # the value is kept too, lest its id be given to another
+            sent = self._sent[id(value)] = {"a": [name, list(plain.shape), len(self.body)]}, value
+            self.body += content.tobytes()
+        return sent[0]
 
     def handle(self, value: Any) -> Any:
         """The JSON for what does not travel itself."""
@@ -186,14 +187,13 @@ class Decoder:
         raise WireError("a value with an unknown tag")
 
     def _array(self, name: Any, shape: Any, offset: Any) -> Any:
-        import numpy as np
-
         if not isinstance(name, str):
             raise WireError("an array without a type")
         if not (isinstance(shape, list) and len(shape) <= MAX_DIMENSIONS):
             raise WireError("an array without a shape")
-        if not all(type(n) is int and 0 <= n < 1 << 40 for n in [*shape, offset]):
-            raise WireError("an array with an impossible shape")
+        for number in (*shape, offset):
+            if type(number) is not int or not 0 <= number < 1 << 40:
+                raise WireError("an array with an impossible shape")
         dtype = array_type(name)
         self._budget.spend(math.prod(shape) * dtype.itemsize, 0)
         try:
@@ -214,10 +214,15 @@ class Decoder:
 
 
 @lru_cache(64)
+def name_on_the_way(dtype: Any) -> str:
+    """What numpy calls the type of an array in the machine's byte order; nothing if such arrays do not travel."""
+    travels = dtype.kind in ARRAY_KINDS and dtype.itemsize <= 16
+    return str(dtype.newbyteorder("=").str) if travels else ""
+
+
+@lru_cache(64)
 def array_type(name: str) -> Any:
     """The dtype of an array, by the name that numpy writes. Raises WireError unless arrays of that type may travel."""
-    import numpy as np
-
     if not (len(name) <= 4 and name[1:2] in tuple(ARRAY_KINDS) and name[2:].isdigit()):
         raise WireError("an array of a type that is not allowed")
     try:
@@ -316,8 +321,6 @@ def describe(value: Any) -> str:
 
 def contents(args: Any) -> list[bytes | None]:
     """The bytes of those arguments that are arrays."""
-    import numpy as np
-
     return [item.tobytes() if isinstance(item, np.ndarray) else None for item in args]
 
 

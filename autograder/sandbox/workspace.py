@@ -128,9 +128,9 @@ class Copier(Encoder):
         """What stands at the other end for what does not travel itself."""
         return self._find(self.kept(value))
 
-    def _array(self, value: Any, plain: Any, level: int) -> Any:  # noqa: ARG002
+    def _array(self, value: Any, plain: Any, name: str, level: int) -> Any:  # noqa: ARG002
         self._budget.spend(plain.nbytes, level)
-        copy = plain.astype(plain.dtype if plain.dtype.isnative else plain.dtype.newbyteorder("="), order="C")
+        copy = plain.astype(name, order="C")
         return copy if copy.shape else copy[()]
 
 
