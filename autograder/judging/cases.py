@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from autograder.judging.calling import LayerClass
 
@@ -45,6 +48,12 @@ class Case(ABC):
     def options(self) -> Mapping[str, Any]:
         """The options, some of which may be sizes, of whoever is asked."""
         return {}
+
+    @cached_property
+    def key(self) -> tuple[Any, ...]:
+        """Whatever two cases have in common that are asked alike."""
+        values = ((name, np.shape(value), np.asarray(value).tobytes()) for name, value in self.values.items())
+        return self.function, repr(self.options), *values
 
     @abstractmethod
     def of(self, values: Mapping[str, Any], options: Mapping[str, Any]) -> Case:

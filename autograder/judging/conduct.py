@@ -110,8 +110,11 @@ def _layer(judge: Judge, case: LayerCase) -> Iterator[Remark]:
     expected, kept = layer.run_forward(judge.reference, inputs)
     rounded = not all(_same(mine, right, EXACT) for mine, right in zip(outputs, expected, strict=True))
     exact = yours if rounded else layer.run_backward(judge.reference, case.upstream, kept)
-    [counts] = judge.student.perform([layer.counting(judge.student, case.upstream, other)])
-    noisy = [] if rounded else _noisy(judge, case, _rough(yours, exact))
+    rough = _rough(yours, exact)
+    counts: Any = {}
+    if rough or judge.student.may_call(layer.backward, layer.forward):
+        [counts] = judge.student.perform([layer.counting(judge.student, case.upstream, other)])
+    noisy = [] if rounded else _noisy(judge, case, rough)
     yield from _measured(layer.backward, layer.forward, yours, exact, counts, noisy)
 
 

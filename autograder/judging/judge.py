@@ -123,7 +123,7 @@ class Judge:
         the size of the upstream ones, which are drawn unless they are given.
         """
         self.pairs.add((layer.forward, layer.backward))
-        right = layer.run_forwards(self.reference, batch)
+        right = self._rightly(layer, batch)
         cases = []
         for inputs, (outputs, _) in zip(batch, right, strict=True):
             drawn = upstream or [np.asarray(self.normal(*np.shape(out), scale=scale)) for out in outputs]
@@ -155,12 +155,22 @@ class Judge:
         loss = Loss(model, arguments)
         self._backward(loss, params, (1.0,), case, list(params), LOSS_MORE_THAN_CHANCE)
 
+    def _rightly(self, layer: Differentiable, batch: Sequence[Mapping[str, Any]]) -> Sequence[tuple[list[Any], Any]]:
+        """The reference's forward passes, run for the first of the tests that draw these inputs."""
+        place = "right", tuple(LayerCase(layer, inputs).key for inputs in batch)
+        if place not in self.heard:
+            self.heard[place] = layer.run_forwards(self.reference, batch)
+        found: Sequence[tuple[list[Any], Any]] = self.heard[place]
+        return found
+
     def _ask_together(
         self, layer: Differentiable, cases: Sequence[LayerCase], right: Sequence[tuple[list[Any], Any]]
     ) -> None:
         """Ask several cases at once, and keep the answers that are right; any other case is asked again by itself."""
-        if len(cases) == 1:
+        place = "together", tuple(case.key for case in cases)
+        if len(cases) == 1 or place in self.heard:
             return
+        self.heard[place] = True
         backward = cases[0].upstream is not None
         try:
             found = layer.run_forwards(self.student, [case.inputs for case in cases])
@@ -173,8 +183,8 @@ class Judge:
         ):
             passes = Passes.of(layer, outputs, expected, theirs)
             if passes.is_right and not without(mine, theirs):
-                self.heard[self._place("outputs", case)] = outputs
-                self.heard[self._place("passes", case)] = replace(passes, gradients=mine)
+                self.heard["outputs", case.key] = outputs
+                self.heard["passes", case.key] = replace(passes, gradients=mine)
 
     def _forward(self, what: Computation, inputs: Mapping[str, Any], case: Case, expected: Sequence[Any]) -> None:
         """Raise Failure unless the student's outputs are the reference's."""
@@ -254,7 +264,7 @@ class Judge:
 
     def _once(self, what: str, case: Case, find: Callable[[], Any]) -> Any:
         """What is found for a case, or was found for the same inputs before. Raises the same verdict again."""
-        place = self._place(what, case)
+        place = what, case.key
         if place not in self.heard:
             try:
                 self.heard[place] = find()
@@ -264,12 +274,6 @@ class Judge:
         if isinstance(found, Verdict):
             raise found
         return found
-
-    @staticmethod
-    def _place(what: str, case: Case) -> tuple[Any, ...]:
-        """Whatever two cases have in common that are asked alike."""
-        values = ((name, np.shape(value), np.asarray(value).tobytes()) for name, value in case.values.items())
-        return what, case.function, repr(case.options), *values
 
     def _twins(self, what: Computation, inputs: Mapping[str, Any], own: Sequence[Any]) -> list[Reference]:
         """The reference with each known mistake in a forward pass that gives what the student's gives.

@@ -111,6 +111,7 @@ class SuiteRun:
     def _ask(self, test: HiddenTest) -> None:
         if test.function != self._function:
             self._function, self._heard = test.function, {}
+            self.assigned.reference.forget()
         judge = Judge(
             question=test.question,
             student=self.student,
@@ -137,13 +138,13 @@ class SuiteRun:
             if judge.followed_through and result.outcome is Outcome.PASSED:
                 self.judged_with[test.question] = FOLLOW_THROUGH
         self.student.forget()
-        self.assigned.reference.forget()
 
     def _conclude(self) -> None:
         """Look once more at what is right, and let the ways cost what they cost in which it came about."""
         for question, (judge, case) in self._right.items():
             self._remark(question, second_look(judge, case))
             self.student.forget()
+        self.assigned.reference.forget()
         for question, remarks in self._charges.items():
             self._charge(question, remarks)
 

@@ -87,6 +87,10 @@ class Student(Answers):
         if self._box is not None:
             self._box.forget()
 
+    def may_call(self, function: str, other: str) -> bool:
+        """Whether a function, or something that it uses, has the name of another in it; a method may."""
+        return "." in function or other in names_used_by(self.notebook.statements, [function])
+
     def _answer(self, step: Step) -> Any:
         if self._bounds is None:
             return super()._answer(step)
