@@ -126,6 +126,10 @@ class Function:
         """The step that calls it, for :meth:`Answers.perform`."""
         return Step("call", self.name, None, args, kwargs)
 
+    def following(self, *args: Any) -> Step:
+        """The step that calls it with the last thing, too, that the step before returns."""
+        return Step("follow", self.name, None, args)
+
 
 @dataclass(frozen=True)
 class Thing(Guest):

@@ -44,8 +44,20 @@ class Computation(ABC):
 
     def run_both(self, who: Answers, inputs: Mapping[str, Any], upstream: Sequence[Any]) -> dict[str, Any]:
         """The gradients of one forward and one backward pass, by name."""
-        _, cache = self.run_forward(who, inputs)
-        return self.run_backward(who, upstream, cache)
+        [(_, gradients)] = self.run_pairs(who, [(inputs, upstream)])
+        return gradients
+
+    def run_pairs(
+        self, who: Answers, batch: Sequence[tuple[Mapping[str, Any], Sequence[Any]]]
+    ) -> list[tuple[list[Any], dict[str, Any]]]:
+        """The outputs and gradients of many forward passes, each with its backward pass, in as few messages as may be.
+
+        What goes wrong may be either's: to tell whose, run one after the other.
+        """
+        found = self.run_forwards(who, [inputs for inputs, _ in batch])
+        caches = [(upstream, cache) for (_, upstream), (_, cache) in zip(batch, found, strict=True)]
+        gradients = self.run_backwards(who, caches)
+        return [(outputs, each) for (outputs, _), each in zip(found, gradients, strict=True)]
 
     def run_many(self, who: Answers, batch: Sequence[Mapping[str, Any]]) -> list[Sequence[Any]]:
         """The outputs of many forward passes, sent as one."""
@@ -108,8 +120,23 @@ class Layer(Differentiable):
         """One call for each."""
         backward = getattr(who, self.backward)
         results = who.perform([backward.calling(*upstream, cache) for upstream, cache in batch])
+        return [self._named(result) for result in results]
+
+    def run_pairs(
+        self, who: Answers, batch: Sequence[tuple[Mapping[str, Any], Sequence[Any]]]
+    ) -> list[tuple[list[Any], dict[str, Any]]]:
+        """All in one message."""
+        forward, backward = getattr(who, self.forward), getattr(who, self.backward)
+        results = who.perform(
+            [
+                step
+                for inputs, upstream in batch
+                for step in (forward.calling(*inputs.values()), backward.following(*upstream))
+            ]
+        )
         return [
-            dict(zip(self.gradients, _parts(self.backward, result, self.gradients), strict=True)) for result in results
+            (self._outputs(first)[0], self._named(second))
+            for first, second in zip(results[::2], results[1::2], strict=True)
         ]
 
     def code(self, inputs: Sequence[str], upstream: Sequence[str], earlier: Sequence[str]) -> list[str]:  # noqa: ARG002
@@ -130,8 +157,14 @@ class Layer(Differentiable):
         """One call for each."""
         forward = getattr(who, self.forward)
         results = who.perform([forward.calling(*inputs.values()) for inputs in batch])
-        names = (*self.outputs, "cache")
-        return [(outputs, cache) for *outputs, cache in (_parts(self.forward, result, names) for result in results)]
+        return [self._outputs(result) for result in results]
+
+    def _outputs(self, result: Any) -> tuple[list[Any], Any]:
+        *outputs, cache = _parts(self.forward, result, (*self.outputs, "cache"))
+        return outputs, cache
+
+    def _named(self, result: Any) -> dict[str, Any]:
+        return dict(zip(self.gradients, _parts(self.backward, result, self.gradients), strict=True))
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def _layer(judge: Judge, case: LayerCase) -> Iterator[Remark]:
         outputs, _ = layer.run_forward(judge.student, inputs)
         yield from _compared(layer.forward, case.yours, dict(zip(layer.outputs, outputs, strict=True)))
         return
-    (outputs, cache), (_, other) = layer.run_forwards(judge.student, [inputs, inputs])
+    outputs, cache = layer.run_forward(judge.student, inputs)
     yours = layer.run_backward(judge.student, case.upstream, cache)
     yours = {name: yours[name] for name in case.gradients}
     yield from _compared(layer.backward, case.yours, yours)
@@ -113,6 +113,7 @@ def _layer(judge: Judge, case: LayerCase) -> Iterator[Remark]:
     rough = _rough(yours, exact)
     counts: Any = {}
     if rough or judge.student.may_call(layer.backward, layer.forward):
+        _, other = layer.run_forward(judge.student, inputs)
         [counts] = judge.student.perform([layer.counting(judge.student, case.upstream, other)])
     noisy = [] if rounded else _noisy(judge, case, rough)
     yield from _measured(layer.backward, layer.forward, yours, exact, counts, noisy)

@@ -13,6 +13,7 @@ right one: then anything with an easy derivative would do, and nothing is judged
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -24,7 +25,7 @@ from autograder.judging.cases import LayerCase, ModelCase
 from autograder.judging.conduct import Habit, Remark
 from autograder.judging.error_maps import error_map
 from autograder.judging.measuring import EXACTLY, NEARLY, Differentiated, Slopes, gradient_like
-from autograder.judging.passes import Asked, Passes, own_forward, together, with_caches, without
+from autograder.judging.passes import Asked, Passes, own_forward, together, without
 from autograder.judging.verdicts import Difference, Failure, Verdict
 from autograder.judging.watching import LOSS_MORE_THAN_CHANCE, MORE_THAN_CHANCE, Watched, small_moves
 from coursekit.gradcheck import LIMITS, compare
@@ -135,10 +136,14 @@ class Judge:
 
     def zero_gradients(self, layer: Differentiable, inputs: Mapping[str, Any]) -> None:
         """Pass if an upstream gradient of zeros gives gradients of zeros. Raises Failure or NotJudged."""
-        expected, _ = layer.run_forward(self.reference, inputs)
+        [(expected, _)] = self._rightly(layer, [inputs])
         upstream = tuple(np.zeros_like(out) for out in expected)
-        _, cache = own_forward(self.student, layer, inputs)
-        for name, yours in layer.run_backward(self.student, upstream, cache).items():
+        try:
+            gradients = layer.run_both(self.student, inputs, upstream)
+        except Failure:
+            _, cache = own_forward(self.student, layer, inputs)
+            gradients = layer.run_backward(self.student, upstream, cache)
+        for name, yours in gradients.items():
             self._accept(name, yours, np.zeros_like(inputs[name[1:]]))
 
     def loss(self, model: Model, params: Mapping[str, np.ndarray], arguments: Sequence[Any]) -> None:
@@ -166,25 +171,23 @@ class Judge:
     def _ask_together(
         self, layer: Differentiable, cases: Sequence[LayerCase], right: Sequence[tuple[list[Any], Any]]
     ) -> None:
-        """Ask several cases at once, and keep the answers that are right; any other case is asked again by itself."""
+        """Ask several cases at once, and keep the answers. If something goes wrong, each is asked again by itself."""
         place = "together", tuple(case.key for case in cases)
         if len(cases) == 1 or place in self.heard:
             return
         self.heard[place] = True
-        backward = cases[0].upstream is not None
-        try:
-            found = layer.run_forwards(self.student, [case.inputs for case in cases])
-            gradients = layer.run_backwards(self.student, with_caches(cases, found)) if backward else [{}] * len(cases)
-        except Failure:
+        if cases[0].upstream is None:
+            with suppress(Failure):
+                found = layer.run_forwards(self.student, [case.inputs for case in cases])
+                self.heard.update({("outputs", case.key): mine for case, (mine, _) in zip(cases, found, strict=True)})
             return
-        derived = layer.run_backwards(self.reference, with_caches(cases, right)) if backward else gradients
-        for case, (outputs, _), (expected, _), mine, theirs in zip(
-            cases, found, right, gradients, derived, strict=True
-        ):
-            passes = Passes.of(layer, outputs, expected, theirs)
-            if passes.is_right and not without(mine, theirs):
-                self.heard["outputs", case.key] = outputs
-                self.heard["passes", case.key] = replace(passes, gradients=mine)
+        with suppress(Failure):
+            pairs = layer.run_pairs(self.student, [(case.inputs, case.upstream or ()) for case in cases])
+            caches = [(case.upstream or (), cache) for case, (_, cache) in zip(cases, right, strict=True)]
+            derived = layer.run_backwards(self.reference, caches)
+            for case, (mine, gradients), (expected, _), theirs in zip(cases, pairs, right, derived, strict=True):
+                passes = Passes.of(layer, mine, expected, theirs)
+                self.heard["passes", case.key] = replace(passes, gradients=gradients)
 
     def _forward(self, what: Computation, inputs: Mapping[str, Any], case: Case, expected: Sequence[Any]) -> None:
         """Raise Failure unless the student's outputs are the reference's."""
@@ -193,7 +196,7 @@ class Judge:
         case.yours.update(zip(what.outputs, yours, strict=True))
 
         def output(index: int) -> Callable[[Answers], Any]:
-            return lambda who: what.run_forward(who, inputs)[0][index]
+            return lambda who: self._outputs_of(who, what, inputs, case)[index]
 
         for index, name in enumerate(what.outputs):
             self._accept(name, yours[index], expected[index], output(index))
@@ -227,17 +230,16 @@ class Judge:
         case.yours.update({name: passes.gradients[name] for name in case.gradients})
         yours, expected = asked.by_input(passes.gradients), asked.by_input(passes.expected)
         if passes.is_right:
-            self._accept_gradients(asked, yours, [asked.function(self.reference, expected)], is_reference=True)
+            self._accept_gradients(asked, yours, case, [asked.function(self.reference, expected)], is_reference=True)
             return
         self.followed_through = True
         yours = without(yours, expected)
         if not yours:
             return
         passes.must_be_well_formed()
-        twins: list[Reference] = self._once("twins", case, lambda: self._twins(what, inputs, passes.outputs))
+        twins: list[Reference] = self._once("twins", case, lambda: self._twins(what, inputs, case, passes.outputs))
         if twins:
-            after = self._once("after", case, lambda: [what.run_both(twin, inputs, upstream) for twin in twins])
-            self._accept_after(asked, yours, twins, [asked.by_input(gradients) for gradients in after])
+            self._accept_after(asked, yours, case, twins)
             return
 
         def watched() -> Any:
@@ -245,22 +247,21 @@ class Judge:
 
         if not (self.of_one_piece or self.brief):  # to watch takes far longer than to find wrong
             watched()
-        self._accept_gradients(asked, yours, [asked.function(self.student, expected)])
+        self._accept_gradients(asked, yours, case, [asked.function(self.student, expected)])
         if not self.of_one_piece:
             watched().must_fit(yours, upstream)
 
-    def _accept_after(
-        self, asked: Asked, yours: Mapping[str, Any], twins: Sequence[Reference], derived: Sequence[Mapping[str, Any]]
-    ) -> None:
+    def _accept_after(self, asked: Asked, yours: Mapping[str, Any], case: Case, twins: Sequence[Reference]) -> None:
         """Raise Failure unless ``yours`` are right after a known mistake in the forward pass, which ``twins`` make.
 
-        Right but for the mistake is what the reference's backward pass has ``derived`` after it.
+        Right but for the mistake is what the reference's backward pass derives after it.
         """
+        derived = [self._gradients_of(twin, asked, case) for twin in twins]
         left = without(yours, *derived)
         if left:
             judge = replace(self, mistakes=self.mistakes.after(twins[0]))
             functions = [asked.function(twin, each) for twin, each in zip(twins, derived, strict=True)]
-            judge._accept_gradients(asked, left, functions)  # noqa: SLF001 - of this class
+            judge._accept_gradients(asked, left, case, functions)  # noqa: SLF001 - of this class
 
     def _once(self, what: str, case: Case, find: Callable[[], Any]) -> Any:
         """What is found for a case, or was found for the same inputs before. Raises the same verdict again."""
@@ -275,7 +276,22 @@ class Judge:
             raise found
         return found
 
-    def _twins(self, what: Computation, inputs: Mapping[str, Any], own: Sequence[Any]) -> list[Reference]:
+    def _outputs_of(self, who: Answers, what: Computation, inputs: Mapping[str, Any], case: Case) -> list[Any]:
+        """What somebody's forward pass gives, who is none of the student's."""
+        place = "outputs of", who, case.key
+        if place not in self.heard:
+            self.heard[place] = what.run_forward(who, inputs)[0]
+        found: list[Any] = self.heard[place]
+        return found
+
+    def _gradients_of(self, who: Answers, asked: Asked, case: Case) -> dict[str, Any]:
+        """What their backward pass gives after it, by input."""
+        place = "gradients of", who, case.key
+        if place not in self.heard:
+            self.heard[place] = asked.what.run_both(who, asked.inputs, asked.upstream)
+        return asked.by_input(self.heard[place])
+
+    def _twins(self, what: Computation, inputs: Mapping[str, Any], case: Case, own: Sequence[Any]) -> list[Reference]:
         """The reference with each known mistake in a forward pass that gives what the student's gives.
 
         Where there is one, theirs is no function that was made up, however little it has in common with the right one:
@@ -283,7 +299,7 @@ class Judge:
         """
 
         def outputs(who: Answers) -> Any:
-            return together(what.run_forward(who, inputs)[0])
+            return together(self._outputs_of(who, what, inputs, case))
 
         return self.mistakes.twins(what.forward, together(own), outputs, self.ruled_out)
 
@@ -303,6 +319,7 @@ class Judge:
         self,
         asked: Asked,
         yours: Mapping[str, Any],
+        case: Case,
         functions: Sequence[Differentiated],
         *,
         is_reference: bool = False,
@@ -316,6 +333,7 @@ class Judge:
         Args:
             asked: the backward pass.
             yours: what the student's has given.
+            case: which case that is.
             functions: what they are to be gradients of.
             is_reference: whether it is the reference's forward pass that is differentiated.
         """
@@ -334,7 +352,7 @@ class Judge:
                 return
             if len(yours) > 1:  # each by itself, to see which are right
                 for name, value in yours.items():
-                    self._accept_gradients(asked, {name: value}, functions, is_reference=is_reference)
+                    self._accept_gradients(asked, {name: value}, case, functions, is_reference=is_reference)
                 return
             if self.brief and not (well_formed and any(each.fit(yours, NEARLY) for each in slopes)):
                 raise Failure(f"{formed[0].name} is wrong.")
@@ -342,7 +360,7 @@ class Judge:
         for name, value in yours.items():
 
             def again(who: Answers, name: str = name) -> Any:
-                return asked.gradients(who)[name]
+                return self._gradients_of(who, asked, case)[name]
 
             self._accept(called.format(name), value, expected[name], again, against="numeric")
 

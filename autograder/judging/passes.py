@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from autograder.judging.answers import Answers
     from autograder.judging.calling import Computation
-    from autograder.judging.cases import LayerCase
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,13 @@ class Passes:
             Failure: the student's backward pass does not work.
             NotJudged: their forward pass does not, or gives what no backward pass can follow.
         """
-        outputs, cache = own_forward(student, what, inputs)
         expected, kept = right or what.run_forward(reference, inputs)
-        passes = cls.of(what, outputs, expected, what.run_backward(reference, upstream, kept))
+        derived = what.run_backward(reference, upstream, kept)
+        with suppress(Failure):
+            [(outputs, gradients)] = what.run_pairs(student, [(inputs, upstream)])
+            return replace(cls.of(what, outputs, expected, derived), gradients=gradients)
+        outputs, cache = own_forward(student, what, inputs)
+        passes = cls.of(what, outputs, expected, derived)
         try:
             return replace(passes, gradients=what.run_backward(student, upstream, cache))
         except Failure:
@@ -89,10 +93,6 @@ class Asked:
         """Those of the gradients that are judged, under the names of their inputs."""
         return {self.what.input_of(name): gradients[name] for name in self.names}
 
-    def gradients(self, who: Answers) -> dict[str, Any]:
-        """What somebody's backward pass gives after their forward pass, by input."""
-        return self.by_input(self.what.run_both(who, self.inputs, self.upstream))
-
     def function(self, who: Answers, derived: Mapping[str, Any]) -> Differentiated:
         """Somebody's forward pass, of which some gradients by input were ``derived``."""
         return Differentiated(partial(self.what.run_many, who), self.inputs, self.upstream, derived)
@@ -115,11 +115,6 @@ def without(yours: Mapping[str, Any], *others: Mapping[str, Any]) -> dict[str, A
         for name, value in yours.items()
         if not any(compare("", shown(value), other[name]).passed for other in others)
     }
-
-
-def with_caches(cases: Sequence[LayerCase], passes: Sequence[tuple[Any, Any]]) -> list[tuple[Sequence[Any], Any]]:
-    """The upstream gradients of each case, and the cache of its forward pass."""
-    return [(case.upstream or (), cache) for case, (_, cache) in zip(cases, passes, strict=True)]
 
 
 def together(outputs: Sequence[Any]) -> np.ndarray:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from coursekit.notebook import Notebook, Statement
 
 
-CALLS = ("call", "count")
+CALLS = ("call", "follow", "count")
 COSTLY = {"MemoryError", "WireError"}
 """What is raised by that which takes long to go wrong."""
 
@@ -99,8 +99,9 @@ class Student(Answers):
 
     def _perform(self, steps: Sequence[Step]) -> list[Any]:
         function = self._label(steps)
-        if any(step.do in CALLS and step.target is None for step in steps):
-            self._must_be_defined(function)
+        for called in dict.fromkeys(step.name for step in steps if step.do in CALLS and step.target is None):
+            self._must_be_defined(called)
+            self._must_not_be_fatal(called)
         self._must_not_be_fatal(function)
         if self._spent > self._policy.notebook_seconds:
             told = f"{function} was not called: the notebook had used up its {self._policy.notebook_seconds:g} s."
@@ -112,11 +113,15 @@ class Student(Answers):
             self.changed |= {(function, argument) for argument in box.changed}
         except Trouble as trouble:
             self._box = None
+            before = [step for step in steps if step.do != "follow"]
+            if len(before) < len(steps):  # if it was one of these, this tells which
+                self._perform(before)
             self._fatal[function] = f"{function} {trouble}."
             raise CallFailed(function, self._fatal[function]) from None
         finally:
             self._spent += time.monotonic() - started
         if isinstance(results[-1], Raised):
+            function = self._label(steps[: len(results)])
             failed = self._explained(function, results[-1])
             if COSTLY & set(results[-1].kinds):
                 self._fatal[function] = failed.rationale

@@ -63,8 +63,9 @@ class Raised:
 class Step:
     """One thing to do in the box.
 
-    "call" a function, a method of ``target``, or without a name ``target`` itself; "count" does so too, and results in
-    how often each function was called in it, and under "" the busiest line was run; "get" or "set" an attribute;
+    "call" a function, a method of ``target``, or without a name ``target`` itself; "follow" does so too, with the last
+    thing that the step before has returned as one more argument; "count" calls, and results in how often each function
+    was called in it, and under "" the busiest line was run; "get" or "set" an attribute;
     "keep" a value, so that it stays there and a handle stands for it; "fetch" what a handle holds.
     """
 
@@ -158,7 +159,7 @@ class Box:
         """
         encoder = worker.Encoder(self._budget(), only_handles, by_value=self.policy.depth)
         tree = encoder.encode([(s.do, s.target, s.name, s.args, s.kwargs or {}) for s in steps])
-        calls = sum(step.do == "call" for step in steps)
+        calls = sum(step.do == "call" for step in steps)  # what follows one shares its time
         seconds = self.policy.call_seconds if calls <= 1 else self.policy.batch_seconds
         head = {"op": "perform", "steps": tree, "anew": self._anew}
         self._anew = False

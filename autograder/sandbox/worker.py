@@ -126,6 +126,10 @@ class Encoder:
             return {"d": [[self.encode(k, level + 1), self.encode(v, level + 1)] for k, v in dict.items(value)]}
         return {"t" if isinstance(value, tuple) else "l": [self.encode(item, level + 1) for item in value]}
 
+    def forget(self) -> None:
+        """Send arrays again that were sent already: they may have changed since."""
+        self._sent.clear()
+
     def _stays(self, value: Any, level: int) -> bool:
         """Whether what is no plain value stays where it is."""
         if isinstance(value, dict):
@@ -254,6 +258,7 @@ class Notebook:
         self.changed: list[str] = []
         """The array arguments that the latest call has changed, as the function names them."""
         self._ask, self._watching = ask, watching
+        self._latest: Any = None
 
     def keep(self, value: Any) -> Handle:
         """Hold on to ``value`` until the grader begins anew."""
@@ -275,7 +280,8 @@ class Notebook:
     def perform(self, encoder: Encoder, what: str, target: Any, name: str, args: Any, kwargs: Any) -> Any:
         """One step of a request: call a function or method, get or set an attribute, keep a value, or fetch it.
 
-        "count" calls too, and gives how often lines were run and functions called instead of the result.
+        "follow" calls too, with the last part of the latest result behind its arguments; "count" does, and gives how
+        often lines were run and functions called instead of the result.
         """
         self.changed = []
         if what == "keep":
@@ -288,11 +294,15 @@ class Notebook:
             value = setattr(target, name, *args)  # type: ignore[func-returns-value]
         else:
             function = self.module.__dict__[name] if target is None else getattr(target, name)
-            before = contents(args) if self._watching and what == "call" else []
+            if what == "follow":
+                args = (*args, self._latest[-1])
+            before = contents(args) if self._watching and what != "count" else []
             value = executions(function, args, kwargs) if what == "count" else function(*args, **kwargs)
+            self._latest = value
             if before and (after := contents(args)) != before:
                 pairs = zip(parameters(function, len(args)), before, after, strict=True)
                 self.changed = [name for name, old, new in pairs if old != new]
+        encoder.forget()
         return encoder.encode(value)
 
 

@@ -66,7 +66,7 @@ def slice_for(statements: Sequence[Statement], names: Iterable[str]) -> list[Sta
 
     Of a dotted name, "Class.method", the class is what counts. Names that nothing defines are passed over.
     """
-    return _Slicer(statements).slice({name.partition(".")[0] for name in names})
+    return _slicer(tuple(statements)).slice({name.partition(".")[0] for name in names})
 
 
 def names_used_by(statements: Sequence[Statement], names: Iterable[str]) -> set[str]:
@@ -118,6 +118,12 @@ class _Things:
         self._names[thing].add(name)
 
 
+@lru_cache(maxsize=8)
+def _slicer(statements: tuple[Statement, ...]) -> _Slicer:
+    """Of a notebook, more than one slice is wanted."""
+    return _Slicer(statements)
+
+
 class _Slicer:
     def __init__(self, statements: Sequence[Statement]) -> None:
         self._statements = statements
@@ -155,6 +161,15 @@ class _Slicer:
 
     def slice(self, names: set[str]) -> list[Statement]:
         """Follow each name to what binds it, and what that reads to what binds it, until nothing new is found."""
+        before = self._steps
+        found = self._found(names)
+        entangled, self._steps = self._steps > MAX_STEPS, before
+        if entangled:
+            return list(self._statements)
+        return [self._statements[index] for index in sorted({index for index, _ in found})]
+
+    def _found(self, names: set[str]) -> set[tuple[int, int]]:
+        """Statements, each with a time at which it is needed; not all of them, if that takes too many steps."""
         found: set[tuple[int, int]] = set()
         waiting = [(index, END) for name in names for index in self._reaching(name, END, END)]
         waiting += [(index, END) for index, effects in enumerate(self._effects) if effects.wild]
@@ -168,9 +183,7 @@ class _Slicer:
                 waiting += [(other, when) for other in self._reaching(name, index, time) for when in (index, time)]
             for name in effects.later:
                 waiting += [(other, time) for other in self._reaching(name, time, time)]
-        if self._steps > MAX_STEPS:
-            return list(self._statements)
-        return [self._statements[index] for index in sorted({index for index, _ in found})]
+        return found
 
     def _reaching(self, name: str, place: int, time: int) -> Iterator[int]:
         """The statements that make what ``name`` means at ``place``, as it is at ``time`` if it is kept until then.

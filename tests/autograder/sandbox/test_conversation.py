@@ -82,6 +82,20 @@ def test_what_is_nested_stays_and_can_be_handed_back(box, run):
     assert back.tolist() == [1, 2, 3]
 
 
+def test_what_follows_gets_the_last_thing_that_the_step_before_has_returned(box, run):
+    source = (
+        "def f(x): return x, [x, 1]\ndef g(y, cache):\n    cache[0] += y\n    return cache[0]\ndef h(): return None"
+    )
+    assert run(box, source) is None
+    x, y = np.arange(2.0), np.ones(2)
+    pair = [Step("call", "f", args=(x,)), Step("follow", "g", args=(y,))]
+    (out, _), changed, (again, _), _ = box.perform([*pair, *pair])
+    assert [each.tolist() for each in (out, changed, again)] == [[0, 1], [1, 2], [0, 1]]
+    nothing, raised = box.perform([Step("call", "h"), Step("follow", "g", args=(y,))])
+    assert nothing is None
+    assert raised.kind == "TypeError"
+
+
 def test_arrays_are_copied_for_each_call_of_a_batch(box, run):
     assert run(box, "def f(x):\n    x += 1\n    return x") is None
     x = np.zeros(2)
