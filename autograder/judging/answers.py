@@ -89,7 +89,8 @@ class Answers(ABC):
         return self._unwrap(guest.answer(step.do, step.name, args, kwargs))
 
     def _unwrapped(self, step: Step) -> Step:
-        return Step(step.do, step.name, step.target, self._unwrap(step.args), self._unwrap(step.kwargs))
+        kwargs = self._unwrap(step.kwargs) if step.kwargs else None
+        return Step(step.do, step.name, step.target, self._unwrap(step.args), kwargs)
 
     def _unwrap(self, value: Any) -> Any:
         """A value with a handle in place of each thing, function and guest."""

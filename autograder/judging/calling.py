@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -350,7 +350,7 @@ def _must_be_instance(name: str, made: Any) -> Thing:
 
 
 def _counting(step: Step) -> Step:
-    return replace(step, do="count")
+    return step._replace(do="count")
 
 
 def _described(value: Any) -> str:

@@ -8,7 +8,6 @@ methods and attributes is asked for.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from autograder.judging.answers import Reference, Thing, everywhere
@@ -48,7 +47,7 @@ class Loan(Guest):
             return Borrowed(found, lender, self) if isinstance(found, Thing) and found.answers is lender else found
 
         [result] = lender.perform(
-            [replace(step, args=everywhere(step.args, thing), kwargs=everywhere(step.kwargs, thing))]
+            [step._replace(args=everywhere(step.args, thing), kwargs=everywhere(step.kwargs, thing))]
         )
         return everywhere(result, guest)
 

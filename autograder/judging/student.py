@@ -1,8 +1,7 @@
 """The student's notebook as a hidden test sees it: functions that answer, and failures that explain themselves.
 
 The box behind it is started when first needed, and started anew after a function has hung, crashed or otherwise ended
-it. Such a function, or one that needed too much memory, is not called again: each of its tests gets the same sentence
-at once.
+it, or has used it up. Such a function is not called again: each of its tests gets the same sentence at once.
 """
 
 from __future__ import annotations
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
 
 
 CALLS = ("call", "follow", "count")
-COSTLY = {"MemoryError", "WireError"}
-"""What is raised by that which takes long to go wrong."""
+NO_THREADS = "can't start new thread"
 
 
 class Student(Answers):
@@ -123,8 +121,10 @@ class Student(Answers):
         if isinstance(results[-1], Raised):
             function = self._label(steps[: len(results)])
             failed = self._explained(function, results[-1])
-            if COSTLY & set(results[-1].kinds):
+            if _exhausting(results[-1]):
                 self._fatal[function] = failed.rationale
+                box.close()  # with what is left in it
+                self._box = None
             raise failed
         return results
 
@@ -232,6 +232,11 @@ class Student(Answers):
     def _source_of(self, function: str) -> str:
         statement = defines(self.notebook.statements, function.partition(".")[0])
         return statement.source if statement else ""
+
+
+def _exhausting(raised: Raised) -> bool:
+    """Whether something has used up what its box may use: that takes long, and may go on."""
+    return bool({"MemoryError", "WireError"} & set(raised.kinds)) or raised.message == NO_THREADS
 
 
 def _place(raised: Raised) -> str:

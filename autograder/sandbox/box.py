@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from autograder.errors import BrokenBox
 from autograder.sandbox import forkserver, worker
@@ -59,8 +59,7 @@ class Raised:
     """Where in the notebook, outermost first: ("cell 7", 12, "affine_forward")."""
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One thing to do in the box.
 
     "call" a function, a method of ``target``, or without a name ``target`` itself; "follow" does so too, with the last

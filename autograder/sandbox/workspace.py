@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import signal
+import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -60,12 +61,16 @@ class Workspace:
 
         They are added as they come: those before one that raises are kept.
         """
-        with contextlib.redirect_stdout(_Nowhere()) as nowhere, contextlib.redirect_stderr(nowhere):
+        before = sys.stdout, sys.stderr
+        sys.stdout = sys.stderr = NOWHERE
+        try:
             for step in steps:
                 target, args, kwargs = self._found((step.target, step.args, step.kwargs or {}))
                 leaving = self._leaving(by_value=1)
                 done.append(self._notebook.perform(leaving, step.do, target, step.name, args, kwargs))
                 self.changed.update(self._notebook.changed)
+        finally:
+            sys.stdout, sys.stderr = before
 
     def find(self, handle: Handle) -> Any:
         """What a handle stands for."""
@@ -113,9 +118,13 @@ class Copier(Encoder):
 
     def encode(self, value: Any, level: int = 0) -> Any:
         """The copy. Raises WireError when the budget is spent."""
-        if type(value) is np.ndarray and value.dtype in NATIVE and value.ndim:  # most of what there is
+        kind = type(value)
+        if kind is np.ndarray and value.dtype in NATIVE and value.ndim:  # most of what there is
             self._budget.spend(value.nbytes, level)
             return value.copy()
+        if kind is tuple and level < self._by_value:
+            self._budget.spend(8, level)
+            return tuple([self.encode(item, level + 1) for item in value])
         if not isinstance(value, (tuple, list, dict)) or self._stays(value, level):
             return super().encode(value, level)
         self._budget.spend(8, level)
@@ -230,3 +239,6 @@ class _Nowhere(io.TextIOBase):
     def write(self, text: str) -> int:
         """Take it."""
         return len(text)
+
+
+NOWHERE: Any = _Nowhere()

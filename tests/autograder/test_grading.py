@@ -125,7 +125,14 @@ def test_beside_functions_that_hang_crash_eat_memory_or_print_without_end_the_ri
     assert "ends the program" in grade.told("CaptioningRNN.sample")
 
 
-@pytest.mark.parametrize("line", ["x = [bytearray(1 << 31)]", "return [[]] * (1 << 20)"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x = [bytearray(1 << 31)]",
+        "return [[]] * (1 << 20)",
+        "from threading import Event, Thread; [Thread(target=Event().wait).start() for _ in iter(int, 1)]",
+    ],
+)
 def test_what_takes_long_to_go_wrong_is_called_once(student, graded, monkeypatch, line):
     asked = Counter()
     perform = Box.perform
