@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from autograder.judging.cases import Case
     from autograder.judging.judge import Judge
+    from autograder.judging.passes import Passes
 
 
 class Habit(StrEnum):
@@ -107,9 +108,9 @@ def _layer(judge: Judge, case: LayerCase) -> Iterator[Remark]:
     if said:
         yield Remark(Habit.USES_UP_CACHE, f"It works, but {layer.backward} uses up its cache: {said}")
 
-    expected, kept = layer.run_forward(judge.reference, inputs)
-    rounded = not all(_same(mine, right, EXACT) for mine, right in zip(outputs, expected, strict=True))
-    exact = yours if rounded else layer.run_backward(judge.reference, case.upstream, kept)
+    passes: Passes = judge.heard.found("passes", case.key)
+    rounded = not all(_same(mine, right, EXACT) for mine, right in zip(outputs, passes.right, strict=True))
+    exact = yours if rounded else passes.expected
     rough = _rough(yours, exact)
     counts: Any = {}
     if rough or judge.student.may_call(layer.backward, layer.forward):

@@ -24,9 +24,10 @@ from autograder.judging.calling import Loss, shown
 from autograder.judging.cases import LayerCase, ModelCase
 from autograder.judging.conduct import Habit, Remark
 from autograder.judging.error_maps import error_map
+from autograder.judging.heard import Heard
 from autograder.judging.measuring import EXACTLY, NEARLY, Differentiated, Slopes, gradient_like
 from autograder.judging.passes import Asked, Passes, own_forward, together, without
-from autograder.judging.verdicts import Difference, Failure, Verdict
+from autograder.judging.verdicts import Difference, Failure
 from autograder.judging.watching import LOSS_MORE_THAN_CHANCE, MORE_THAN_CHANCE, Watched, small_moves
 from coursekit.gradcheck import LIMITS, compare
 
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
 FOLLOW_THROUGH = "follow-through"
 Place: TypeAlias = "tuple[int, tuple[str, ...]]"
 """The number of a case in its test, and the gradients that are compared there."""
-Heard: TypeAlias = "dict[tuple[Any, ...], Any]"
-"""What has come of something, by what it was: a value, or a verdict that was raised."""
 
 
 def question(name: str, *, weight: float = 1.0) -> pytest.MarkDecorator:
@@ -75,7 +74,7 @@ class Judge:
     remarks: list[Remark] = field(default_factory=list)
     measured: set[Place] = field(default_factory=set)
     ruled_out: set[tuple[str, Misconception]] = field(default_factory=set)
-    heard: Heard = field(default_factory=dict)
+    heard: Heard = field(default_factory=Heard)
     of_one_piece: bool = False
     brief: bool = False
 
@@ -161,38 +160,41 @@ class Judge:
         self._backward(loss, params, (1.0,), case, list(params), LOSS_MORE_THAN_CHANCE)
 
     def _rightly(self, layer: Differentiable, batch: Sequence[Mapping[str, Any]]) -> Sequence[tuple[list[Any], Any]]:
-        """The reference's forward passes, run for the first of the tests that draw these inputs."""
-        place = "right", tuple(LayerCase(layer, inputs).key for inputs in batch)
-        if place not in self.heard:
-            self.heard[place] = layer.run_forwards(self.reference, batch)
-        found: Sequence[tuple[list[Any], Any]] = self.heard[place]
+        """The reference's forward passes."""
+        keys = tuple(LayerCase(layer, inputs).key for inputs in batch)
+        found: Sequence[tuple[list[Any], Any]] = self.heard.once(
+            "right", keys, lambda: layer.run_forwards(self.reference, batch)
+        )
         return found
 
     def _ask_together(
         self, layer: Differentiable, cases: Sequence[LayerCase], right: Sequence[tuple[list[Any], Any]]
     ) -> None:
         """Ask several cases at once, and keep the answers. If something goes wrong, each is asked again by itself."""
-        place = "together", tuple(case.key for case in cases)
-        if len(cases) == 1 or place in self.heard:
-            return
-        self.heard[place] = True
-        if cases[0].upstream is None:
+        if len(cases) > 1:
+            ask = self._ask_backward if cases[0].upstream is not None else self._ask_forward
             with suppress(Failure):
-                found = layer.run_forwards(self.student, [case.inputs for case in cases])
-                self.heard.update({("outputs", case.key): mine for case, (mine, _) in zip(cases, found, strict=True)})
-            return
-        with suppress(Failure):
-            pairs = layer.run_pairs(self.student, [(case.inputs, case.upstream or ()) for case in cases])
-            caches = [(case.upstream or (), cache) for case, (_, cache) in zip(cases, right, strict=True)]
-            derived = layer.run_backwards(self.reference, caches)
-            for case, (mine, gradients), (expected, _), theirs in zip(cases, pairs, right, derived, strict=True):
-                passes = Passes.of(layer, mine, expected, theirs)
-                self.heard["passes", case.key] = replace(passes, gradients=gradients)
+                self.heard.once("together", tuple(case.key for case in cases), lambda: ask(layer, cases, right))
+
+    def _ask_forward(self, layer: Differentiable, cases: Sequence[LayerCase], _: object) -> None:
+        found = layer.run_forwards(self.student, [case.inputs for case in cases])
+        for case, (outputs, _) in zip(cases, found, strict=True):
+            self.heard.note("outputs", case.key, outputs)
+
+    def _ask_backward(
+        self, layer: Differentiable, cases: Sequence[LayerCase], right: Sequence[tuple[list[Any], Any]]
+    ) -> None:
+        pairs = layer.run_pairs(self.student, [(case.inputs, case.upstream or ()) for case in cases])
+        caches = [(case.upstream or (), cache) for case, (_, cache) in zip(cases, right, strict=True)]
+        derived = layer.run_backwards(self.reference, caches)
+        for case, (outputs, gradients), (expected, _), theirs in zip(cases, pairs, right, derived, strict=True):
+            passes = Passes.of(layer, outputs, expected, theirs)
+            self.heard.note("passes", case.key, replace(passes, gradients=gradients))
 
     def _forward(self, what: Computation, inputs: Mapping[str, Any], case: Case, expected: Sequence[Any]) -> None:
         """Raise Failure unless the student's outputs are the reference's."""
         self.cases.append(case)
-        yours = self._once("outputs", case, lambda: what.run_forward(self.student, inputs)[0])
+        yours = self.heard.once("outputs", case.key, lambda: what.run_forward(self.student, inputs)[0])
         case.yours.update(zip(what.outputs, yours, strict=True))
 
         def output(index: int) -> Callable[[Answers], Any]:
@@ -222,8 +224,8 @@ class Judge:
         ``right`` is what the reference's forward pass has given, if it was run already.
         """
         self.cases.append(case)
-        passes: Passes = self._once(
-            "passes", case, lambda: Passes.of_both(self.student, self.reference, what, inputs, upstream, right)
+        passes: Passes = self.heard.once(
+            "passes", case.key, lambda: Passes.of_both(self.student, self.reference, what, inputs, upstream, right)
         )
 
         asked = Asked(what, inputs, upstream, case.gradients)
@@ -237,13 +239,15 @@ class Judge:
         if not yours:
             return
         passes.must_be_well_formed()
-        twins: list[Reference] = self._once("twins", case, lambda: self._twins(what, inputs, case, passes.outputs))
+        twins: list[Reference] = self.heard.once(
+            "twins", case.key, lambda: self._twins(what, inputs, case, passes.outputs)
+        )
         if twins:
             self._accept_after(asked, yours, case, twins)
             return
 
         def watched() -> Any:
-            return self._once("watched", case, lambda: self._watched(what, inputs, moving, more_than_chance))
+            return self.heard.once("watched", case.key, lambda: self._watched(what, inputs, moving, more_than_chance))
 
         if not (self.of_one_piece or self.brief):  # to watch takes far longer than to find wrong
             watched()
@@ -263,33 +267,18 @@ class Judge:
             functions = [asked.function(twin, each) for twin, each in zip(twins, derived, strict=True)]
             judge._accept_gradients(asked, left, case, functions)  # noqa: SLF001 - of this class
 
-    def _once(self, what: str, case: Case, find: Callable[[], Any]) -> Any:
-        """What is found for a case, or was found for the same inputs before. Raises the same verdict again."""
-        place = what, case.key
-        if place not in self.heard:
-            try:
-                self.heard[place] = find()
-            except Verdict as verdict:
-                self.heard[place] = verdict
-        found = self.heard[place]
-        if isinstance(found, Verdict):
-            raise found
-        return found
-
     def _outputs_of(self, who: Answers, what: Computation, inputs: Mapping[str, Any], case: Case) -> list[Any]:
         """What somebody's forward pass gives, who is none of the student's."""
-        place = "outputs of", who, case.key
-        if place not in self.heard:
-            self.heard[place] = what.run_forward(who, inputs)[0]
-        found: list[Any] = self.heard[place]
+        found: list[Any] = self.heard.once("outputs of", (who, case.key), lambda: what.run_forward(who, inputs)[0])
         return found
 
     def _gradients_of(self, who: Answers, asked: Asked, case: Case) -> dict[str, Any]:
         """What their backward pass gives after it, by input."""
-        place = "gradients of", who, case.key
-        if place not in self.heard:
-            self.heard[place] = asked.what.run_both(who, asked.inputs, asked.upstream)
-        return asked.by_input(self.heard[place])
+        return asked.by_input(
+            self.heard.once(
+                "gradients of", (who, case.key), lambda: asked.what.run_both(who, asked.inputs, asked.upstream)
+            )
+        )
 
     def _twins(self, what: Computation, inputs: Mapping[str, Any], case: Case, own: Sequence[Any]) -> list[Reference]:
         """The reference with each known mistake in a forward pass that gives what the student's gives.

@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 class Passes:
     """What the student's forward and backward pass have given, beside what was expected.
 
-    ``outputs`` are those of the pass ``forward``: whether their values are right, and what is wrong before values.
+    ``outputs`` are those of the pass ``forward``: whether their values are the ``right`` ones, and what is wrong before
+    values.
     """
 
     forward: str
     outputs: Sequence[Any]
+    right: Sequence[Any]
     is_right: bool
     problem: str
     expected: Mapping[str, Any]
@@ -72,7 +74,7 @@ class Passes:
         compared = [compare(*each) for each in zip(what.outputs, map(shown, outputs), right, strict=True)]
         problems = [comparison.problem for comparison in compared if comparison.problem is not None]
         passed = all(comparison.passed for comparison in compared)
-        return cls(what.forward, outputs, passed, problems[0] if problems else "", expected)
+        return cls(what.forward, outputs, right, passed, problems[0] if problems else "", expected)
 
     def must_be_well_formed(self) -> None:
         """Raise NotJudged unless the outputs' types, shapes and dtypes are right, and all numbers finite."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from autograder.errors import AutograderError
 from autograder.judging.conduct import Remark, changed, second_look
+from autograder.judging.heard import Heard
 from autograder.judging.judge import FOLLOW_THROUGH, Judge
 from autograder.judging.smallest import smallest_case
 from autograder.judging.verdicts import CallFailed, Failure, NotJudged
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from autograder.course import AssignedNotebook
     from autograder.judging.cases import Case
-    from autograder.judging.judge import Heard
     from autograder.judging.misconceptions import Misconception
     from autograder.judging.plugin import HiddenTest
     from autograder.judging.student import Student
@@ -59,7 +59,7 @@ class SuiteRun:
     _right: dict[str, tuple[Judge, Case]] = field(default_factory=dict, init=False)
     _ruled_out: set[tuple[str, Misconception]] = field(default_factory=set, init=False)
     _function: str = field(default="", init=False)
-    _heard: Heard = field(default_factory=dict, init=False)
+    _heard: Heard = field(default_factory=Heard, init=False)
     _wrong: dict[str, tuple[Judge, Failure]] = field(default_factory=dict, init=False)
 
     def run(self, *, hasty: bool = False) -> None:
@@ -110,7 +110,7 @@ class SuiteRun:
 
     def _ask(self, test: HiddenTest) -> None:
         if test.function != self._function:
-            self._function, self._heard = test.function, {}
+            self._function, self._heard = test.function, Heard()
             self.assigned.reference.forget()
         judge = Judge(
             question=test.question,

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autograder.judging.calling import shown
+from autograder.judging.heard import Heard
 from autograder.judging.misconceptions import KnownMistakes
 from autograder.judging.verdicts import CallFailed, Failure, Verdict
 from autograder.sandbox import POLICY
@@ -206,7 +207,7 @@ class _Search:
 
     def _asked(self, case: Case, who: Answers, measured: set[Place]) -> Exception | None:
         """What is wrong with somebody's answer."""
-        fresh: dict[str, Any] = {"cases": [], "remarks": [], "pairs": set(), "measured": measured, "heard": {}}
+        fresh: dict[str, Any] = {"cases": [], "remarks": [], "pairs": set(), "measured": measured, "heard": Heard()}
         judge = replace(self._judge, student=who, mistakes=UNKNOWN, of_one_piece=True, **fresh)
         try:
             case.ask(judge)

@@ -108,7 +108,8 @@ class Student(Answers):
         try:
             box = self._running_box(steps)
             results = box.perform(steps, self._answer)
-            self.changed |= {(function, argument) for argument in box.changed}
+            for step, arguments in zip(steps, box.changed, strict=False):  # which it may not have come to
+                self.changed |= {(self._label([step]), argument) for argument in arguments}
         except Trouble as trouble:
             self._box = None
             before = [step for step in steps if step.do != "follow"]

@@ -89,8 +89,8 @@ class Box:
 
     def __init__(self, policy: Policy = POLICY, way: Way | None = None) -> None:
         self.policy = policy
-        self.changed: set[str] = set()
-        """The arguments that calls of the latest request have changed, by the names that their functions give them."""
+        self.changed: list[set[str]] = []
+        """The arguments that each step of the latest request has changed, as their functions name them."""
         self._closed = self._anew = False
         self._numbers = itertools.count(secrets.randbits(32))
         self._child = forkserver.fork(way)
@@ -240,7 +240,7 @@ class Box:
         if sizes[0] > self.policy.head or sizes[1] > self.policy.frame:
             raise Lied("returned more than can be taken")
         try:
-            reply = json.loads(self._read(sizes[0], deadline))
+            reply = json.loads(self._read(sizes[0], deadline).decode())
         except (ValueError, RecursionError):
             raise Lied("sent what is no answer") from None
         if not isinstance(reply, dict) or reply.get("id") != number:
@@ -292,7 +292,9 @@ class Box:
         reply, arrays = self._ask(head, body, seconds, lender)
         decoder = worker.Decoder(arrays, self._budget(), _plain)
         try:
-            self.changed = {clean(name, 80) for result in reply["results"] for name in result.get("changed", ())[:20]}
+            self.changed = [
+                {clean(name, 80) for name in result.get("changed", ())[:20]} for result in reply["results"][:count]
+            ]
             found = [
                 raised(result["error"], self.policy.text)
                 if "error" in result

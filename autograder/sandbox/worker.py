@@ -389,7 +389,7 @@ def requests(source: int) -> Iterator[tuple[dict[str, Any], bytes]]:
     with os.fdopen(source, "rb") as stream:
         while len(header := stream.read(HEADER.size)) == HEADER.size:
             head, body = HEADER.unpack(header)
-            yield json.loads(stream.read(head)), stream.read(body)
+            yield json.loads(stream.read(head).decode()), stream.read(body)
     os._exit(0)
 
 

@@ -43,8 +43,8 @@ class Workspace:
 
     def __init__(self, lender: Lender, policy: Policy = POLICY, *, watching: bool = False) -> None:
         self.policy = policy
-        self.changed: set[str] = set()
-        """The array arguments that calls have changed, by the names that their functions give them."""
+        self.changed: list[set[str]] = []
+        """The array arguments that each step has changed, as their functions name them."""
         self._lender = lender
         self._notebook = Notebook(self._asked, watching=watching)
 
@@ -61,6 +61,7 @@ class Workspace:
 
         They are added as they come: those before one that raises are kept.
         """
+        self.changed = []
         before = sys.stdout, sys.stderr
         sys.stdout = sys.stderr = NOWHERE
         try:
@@ -68,7 +69,7 @@ class Workspace:
                 target, args, kwargs = self._found((step.target, step.args, step.kwargs or {}))
                 leaving = self._leaving(by_value=1)
                 done.append(self._notebook.perform(leaving, step.do, target, step.name, args, kwargs))
-                self.changed.update(self._notebook.changed)
+                self.changed.append(set(self._notebook.changed))
         finally:
             sys.stdout, sys.stderr = before
 
@@ -168,7 +169,6 @@ class OpenBox(Workspace):
     def perform(self, steps: Sequence[Step], lender: Lender | None = None) -> list[Any | Raised]:
         """Do ``steps`` in order; one result for each, up to the first that raised. Raises Overran."""
         self._lender = self._answering(lender) if lender else self._no_lender
-        self.changed = set()
         results: list[Any | Raised] = []
         calls = sum(step.do == "call" for step in steps)
         seconds = self.policy.call_seconds if calls <= 1 else self.policy.batch_seconds

@@ -149,7 +149,7 @@ def test_an_answer_is_plain_or_ends_the_box(script):
                 return
             assert isinstance(value, Raised) or is_plain(value)
             assert not set("\x1b\x07\u202e\ud800") & set(shown(value))
-            assert all(name.isprintable() for name in box.changed)
+            assert all(name.isprintable() for names in box.changed for name in names)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 from contextlib import closing
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from autograder.judging.student import Student
@@ -29,6 +30,10 @@ def forward(x):
 
 def backward(dout, cache):
     return go(dout), cache
+
+def spoil(array, cache=None):
+    array *= 2
+    return array, "cache"
 """
 
 
@@ -37,12 +42,20 @@ def student():
     cell = {"cell_type": "code", "metadata": {}, "source": SOURCE, "outputs": [], "execution_count": None}
     content = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
     notebook = read_notebook(json.dumps(content).encode(), "pair")
-    with closing(Student(notebook, ["forward", "backward"], replace(POLICY, call_seconds=0.5))) as student:
+    with closing(Student(notebook, ["forward", "backward", "spoil"], replace(POLICY, call_seconds=0.5))) as student:
         yield student
 
 
 def pair(student, x, dout):
     return student.perform([student.forward.calling(x), student.backward.following(dout)])
+
+
+def test_what_changes_its_arguments_in_a_pair_is_known_by_its_name(student):
+    x = np.ones(2)
+    student.perform([student.spoil.calling(x), student.backward.following("d")])
+    student.perform([student.spoil.calling(x), student.spoil.following(x)])
+    assert student.changed == {("spoil", "array")}
+    assert x.tolist() == [1, 1]
 
 
 def test_a_pair_of_passes_answers_in_one_message(student):
