@@ -101,7 +101,7 @@ class Watch:
         @functools.wraps(function)
         def measured(*args: Any, **kwargs: Any) -> Any:
             if function.__name__ == "perform":
-                self.calls[name] += sum(step.do == "call" for step in args[1])
+                self.calls[name] += sum(step.do in ("call", "follow") for step in args[1])
             if READY in self._running[-1:]:  # waiting for the first answer, that the box is ready
                 return function(*args, **kwargs)
             with self.part(name):

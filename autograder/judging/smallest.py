@@ -160,6 +160,8 @@ class _Search:
                 if self._try_value(name, simpler):
                     break
         for name, value in self._found.values.items():
+            if np.size(value) == 1:  # that was the array
+                continue
             for place in np.ndindex(np.shape(value)):
                 entry = np.asarray(self._found.values[name])[place]
                 for simple in _simpler(float(entry)):
