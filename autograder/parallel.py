@@ -66,15 +66,19 @@ def process_pool(jobs: int) -> Iterator[Executor]:
 
 @cache
 def own_folder() -> Path:
-    """A temporary folder for as long as this process runs. Those of processes that were killed are removed."""
-    place = Path(tempfile.gettempdir())
-    remove_leftovers(place, f"{SCRATCH}????????")
+    """A temporary folder for as long as this process runs."""
+    remove_left_folders()
     stack = ExitStack()
     atexit.register(stack.close)
-    folder = stack.enter_context(scratch_folder(place, SCRATCH))
+    folder = stack.enter_context(scratch_folder(Path(tempfile.gettempdir()), SCRATCH))
     # multiprocessing keeps a socket in a folder of its own, which would be left behind when this process is killed.
     multiprocessing.current_process()._config["tempdir"] = str(folder)  # type: ignore[attr-defined]  # noqa: SLF001
     return folder
+
+
+def remove_left_folders() -> None:
+    """Remove the temporary folders of processes that were killed."""
+    remove_leftovers(Path(tempfile.gettempdir()), f"{SCRATCH}????????")
 
 
 def _begin(jobs: int, begun: Synchronized[int]) -> None:

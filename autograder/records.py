@@ -14,6 +14,7 @@ from autograder.batch import grade_all
 from autograder.course import course_config, has_gradebook
 from autograder.errors import AutograderError
 from autograder.outcomes import Report, SubmissionResult
+from autograder.parallel import remove_left_folders
 from autograder.results import Fingerprint, Fingerprints, Kept, Results
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Records:
         """
         self.results = Results(course, assignment.name)
         self.results.remove_leftovers()
+        remove_left_folders()
         self.gradebook: CourseGradebook | None = None
         self._assignment = assignment
         self._fingerprints = Fingerprints(assignment)

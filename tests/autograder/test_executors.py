@@ -21,8 +21,8 @@ from autograder.grading import Submission, grade
 
 RNN = "rnn_captioning.ipynb"
 PARENT = "int(open(f'/proc/{p}/stat').read().rpartition(')')[2].split()[1])"
-SUICIDE = f"import os; p = os.getppid(); p = {PARENT}; p = {PARENT}; os.kill(p, 9)"
-"""Kills the grader: it has started the fork server, which has forked who watches the worker."""
+SUICIDE = f"import os; p = os.getppid(); p = {PARENT}; os.kill(p, 9)"
+"""Kills the grader: it has started the fork server, which has forked the worker."""
 
 
 @contextmanager

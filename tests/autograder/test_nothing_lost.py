@@ -162,6 +162,15 @@ def test_runs_that_are_killed_at_any_moment_lose_nothing_and_do_nothing_twice(co
     assert not list(course.tmp.iterdir())
 
 
+def test_what_a_killed_run_left_behind_goes_even_if_there_is_nothing_left_to_do(course, student_of):
+    hand_in(course, 1, student_of)
+    assert finished(course)[0] == 0
+    (course.tmp / ".autograder-left_ove").mkdir()
+    made_old(course)
+    assert finished(course)[0] == 0
+    assert not list(course.tmp.iterdir())
+
+
 def test_ctrl_c_ends_at_once_leaves_nothing_and_says_how_to_go_on(course, student_of):
     hand_in(course, 30, student_of, "while True: pass")  # which is not over before it is interrupted
     with grading(course, "--jobs", "2") as run:
