@@ -27,7 +27,7 @@ import numpy as np
 from autograder.errors import SuiteError
 from autograder.judging.guests import Argument, Guest, Guests
 from autograder.sandbox import Step, Workspace
-from autograder.sandbox.worker import Handle
+from autograder.sandbox.wire import Handle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -1,9 +1,9 @@
 """How an answer comes about, beyond what it says: manners, and ways around the exercise.
 
 What a call changes, and how exact its answer is, is seen while it is judged. For the rest, one case of each question is
-asked once more when all tests are over: that costs three short calls for a question, and whatever happens in them cannot
-touch a test. Counts of lines come from within the box, so whoever attacks the box could hide them, and would still owe
-an exact answer: that is measured outside.
+asked once more when all tests are over: that costs three short calls, and whatever happens in them cannot touch a test.
+Counts of lines come from within the box, so whoever attacks the box could hide them, and would still owe an exact
+answer: that is measured outside.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ import itertools
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
-from autograder.sandbox.worker import Handle, describe
+from autograder.sandbox.wire import Handle
+from autograder.sandbox.worker import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import pytest
 
-from autograder.judging.calling import Loss, shown
+from autograder.judging.calling import NUMBERS, Loss, shown
 from autograder.judging.cases import LayerCase, ModelCase
 from autograder.judging.conduct import Habit, Remark
 from autograder.judging.error_maps import error_map
@@ -96,9 +96,13 @@ class Judge:
     def all_same(self, name: str, expected: Sequence[Any], ask: Callable[[Answers], Sequence[Any]]) -> None:
         """The same for several values of one kind. A known mistake is one that gives them all. Raises Failure."""
         yours = ask(self.student)
+        numbers = all(isinstance(mine, (np.ndarray, *NUMBERS)) for mine in yours)
         for mine, right in zip(yours, expected, strict=True):
-            seen = together(yours), together(expected)
-            self._accept(name, mine, right, lambda who: together(ask(who)), seen=seen)
+            if numbers:
+                seen = together(yours), together(expected)
+                self._accept(name, mine, right, lambda who: together(ask(who)), seen=seen)
+            else:  # which is wrong before values are
+                self._accept(name, mine, right)
 
     def forward(self, layer: Differentiable, *batch: Mapping[str, Any]) -> None:
         """Pass if, for each of some inputs, the forward function gives what the reference gives. Raises Failure."""

@@ -1,7 +1,7 @@
 """Start a sandbox, talk to it, end it.
 
 The grader trusts nothing that comes back: each answer has a time limit and a size limit, must carry the number of the
-request it answers, and is decoded by rules (see :mod:`autograder.sandbox.worker`). After the first
+request it answers, and is decoded by rules (see :mod:`autograder.sandbox.wire`). After the first
 :class:`Trouble` the box is gone, and a new one has to be started.
 """
 
@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from autograder.errors import BrokenBox
-from autograder.sandbox import forkserver, worker
+from autograder.sandbox import forkserver, wire
 from autograder.sandbox.policy import POLICY, Policy
-from autograder.sandbox.worker import Budget, Handle
+from autograder.sandbox.wire import Budget, Handle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -156,7 +156,7 @@ class Box:
         A result's top level travels by value: numbers, text, arrays, and a tuple, list or dict of them. Containers
         within it, and everything else, stay in the box and are answered as a :class:`Handle`.
         """
-        encoder = worker.Encoder(self._budget(), only_handles, by_value=self.policy.depth)
+        encoder = wire.Encoder(self._budget(), only_handles, by_value=self.policy.depth)
         tree = encoder.encode([(s.do, s.target, s.name, s.args, s.kwargs or {}) for s in steps])
         calls = sum(step.do == "call" for step in steps)  # what follows one shares its time
         seconds = self.policy.call_seconds if calls <= 1 else self.policy.batch_seconds
@@ -207,14 +207,13 @@ class Box:
         """Have a lent function called, and write what it returns."""
         if lender is None or len(arrays) > self.policy.loan:
             raise Lied("asked for a function that was not lent to it, or with too much")
-        encoder = worker.Encoder(self._budget(), only_handles, by_value=self.policy.depth)
+        encoder = wire.Encoder(self._budget(), only_handles, by_value=self.policy.depth)
         try:
-            do, target, name, args, kwargs = worker.Decoder(arrays, self._budget(), _plain).decode(asked["lend"])
+            do, target, name, args, kwargs = wire.Decoder(arrays, self._budget(), _plain).decode(asked["lend"])
             reply = {"id": number, "value": encoder.encode(lender(Step(do, name, target, args, kwargs)))}
         except Exception as error:  # noqa: BLE001 - wrong arguments are the student's, and they get to see it
             reply = {"id": number, "error": f"{type(error).__name__}: {error}"[: self.policy.text]}
-        text = json.dumps(reply).encode()
-        self._write(worker.HEADER.pack(len(text), len(encoder.body)) + text + encoder.body, deadline)
+        self._write(wire.frame(reply, encoder.body), deadline)
 
     def _wait_until_ready(self) -> None:
         """The interpreter comes up while the grader does something else; here it is waited for."""
@@ -229,14 +228,13 @@ class Box:
 
     def _send(self, head: dict[str, Any], body: bytes, deadline: float) -> int:
         number = next(self._numbers)
-        text = json.dumps({**head, "id": number}).encode()
         if self._received or self._take_in():
             raise Lied("sent an answer before it was asked")
-        self._write(worker.HEADER.pack(len(text), len(body)) + text + body, deadline)
+        self._write(wire.frame({**head, "id": number}, body), deadline)
         return number
 
     def _receive(self, number: int, deadline: float) -> tuple[dict[str, Any], bytes]:
-        sizes = worker.HEADER.unpack(self._read(worker.HEADER.size, deadline))
+        sizes = wire.HEADER.unpack(self._read(wire.HEADER.size, deadline))
         if sizes[0] > self.policy.head or sizes[1] > self.policy.frame:
             raise Lied("returned more than can be taken")
         try:
@@ -290,7 +288,7 @@ class Box:
     ) -> list[Any | Raised]:
         """Ask, and read the results: ``count`` of them, or fewer when the last one raised."""
         reply, arrays = self._ask(head, body, seconds, lender)
-        decoder = worker.Decoder(arrays, self._budget(), _plain)
+        decoder = wire.Decoder(arrays, self._budget(), _plain)
         try:
             self.changed = [
                 {clean(name, 80) for name in result.get("changed", ())[:20]} for result in reply["results"][:count]

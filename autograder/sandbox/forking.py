@@ -215,11 +215,12 @@ def apart(way: dict[str, Any]) -> AbstractContextManager[None]:
 def work(way: dict[str, Any], shared: Path, folder: Path, parent: int, source: int, sink: int) -> None:
     """Be a worker: keep nothing open that is not its own, seal, say so, and answer."""
     import numpy as np
+    import wire  # type: ignore[import-not-found]
     import worker
 
     gather(source, sink)
     os.chdir("/")
-    stream = worker.requests(SOURCE)
+    stream = wire.requests(SOURCE)
     start, _ = next(stream)
     try:
         seal(way, shared, folder, parent, start)
@@ -227,9 +228,9 @@ def work(way: dict[str, Any], shared: Path, folder: Path, parent: int, source: i
         np.random.seed(int.from_bytes(os.urandom(4)))  # noqa: NPY002
         sys.setrecursionlimit(start["recursion"])
     except Exception as error:  # noqa: BLE001 - whatever it is, nothing may run
-        worker.answer(SINK, {"id": start["id"], "failed": f"{type(error).__name__}: {error}"})
+        wire.answer(SINK, {"id": start["id"], "failed": f"{type(error).__name__}: {error}"})
         os._exit(1)
-    worker.answer(SINK, {"id": start["id"], "ready": True})
+    wire.answer(SINK, {"id": start["id"], "ready": True})
     worker.Server(stream, SINK, start).run()
 
 

@@ -18,7 +18,7 @@ import coursekit
 PACKAGES = "/packages"
 PYTHON = "/python"
 BOX = "/box"
-INSIDE = ("forking.py", "sealing.py", "worker.py")
+INSIDE = ("forking.py", "sealing.py", "wire.py", "worker.py")
 """The files of this folder that run inside; the first is started."""
 DEVICES = ("/dev/null", "/dev/urandom")
 ENVIRONMENT = {"MPLBACKEND": "agg", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

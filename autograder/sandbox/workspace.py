@@ -20,7 +20,8 @@ import numpy as np
 
 from autograder.sandbox.box import Overran, Step, only_handles, raised
 from autograder.sandbox.policy import POLICY, Policy
-from autograder.sandbox.worker import Budget, Encoder, Handle, Notebook, explain
+from autograder.sandbox.wire import Budget, Encoder, Handle
+from autograder.sandbox.worker import Notebook, explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from autograder.sandbox import POLICY, Box, Raised, Step, Trouble, forkserver
-from autograder.sandbox.worker import HEADER, Handle
+from autograder.sandbox.wire import HEADER, Handle
 
 EXAMPLES = int(os.environ.get("ATTACK_EXAMPLES", "300"))
 POLITE = replace(POLICY, call_seconds=0.1, frame=1 << 16, head=1 << 16, values=2000)

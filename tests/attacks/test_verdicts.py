@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from autograder.course import HOME, load_assignment
 from autograder.judging.run import SuiteRun
 from autograder.judging.student import Student
-from autograder.sandbox.worker import Handle
+from autograder.sandbox.wire import Handle
 
 EXAMPLES = int(os.environ.get("ATTACK_EXAMPLES", "300")) // 50
 NOTEBOOKS = [

@@ -142,3 +142,10 @@ def test_a_sample_that_hangs_is_ended_by_the_limit_of_a_single_call(student, gra
     )
     told = graded(student).told("CaptioningRNN.sample")
     assert told.startswith(f"CaptioningRNN.sample did not come to an end within {POLICY.call_seconds:g} s.")
+
+
+def test_captions_that_are_no_array_are_wrong_and_no_failure_of_the_grader(student, graded):
+    student.begin("CaptioningRNN.sample", "return [[1], [1, 2]]")
+    grade = graded(student)
+    assert grade.notebook.status == "graded"
+    assert grade.told("CaptioningRNN.sample").startswith("captions is a list, not a numpy array.")

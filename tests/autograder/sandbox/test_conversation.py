@@ -5,7 +5,7 @@ import pytest
 
 from autograder.sandbox import POLICY, Lied, Trouble
 from autograder.sandbox.box import Step
-from autograder.sandbox.worker import Handle
+from autograder.sandbox.wire import Handle
 
 FORGE = (
     "import json, os, struct\n"

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from autograder.sandbox.worker import Budget, Decoder, Encoder, Handle, WireError
+from autograder.sandbox.wire import Budget, Decoder, Encoder, Handle, WireError
 from autograder.sandbox.workspace import Copier
 
 plain_values = st.recursive(
