@@ -200,7 +200,7 @@ def result(times: dict[str, Times], count: int) -> str:
 def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--submissions", type=int, default=60, help="how many, at least 2 (default: %(default)s)")
+    parser.add_argument("--submissions", type=int, default=100, help="how many, at least 2 (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=2, help="how often each way is measured (default: %(default)s)")
     parser.add_argument("--keep", action="store_true", help="put the table into benchmarks/README.md")
     options = parser.parse_args()
