@@ -13,6 +13,7 @@ from autograder.judging.guests import Exhausted
 from autograder.judging.judge import question
 from autograder.judging.verdicts import Failure, NotJudged
 from autograder.suites.visualization.networks import (
+    LiftedNetwork,
     SmoothNetwork,
     blame,
     lend,
@@ -114,7 +115,7 @@ def template_task(judge: Judge, H: int, W: int, target: int | None = None) -> tu
     seen, other = int(TemplateNetwork(templates).forward(X)[0].argmax()), int(judge.rng.integers(1, 5))
     if target is None:
         return TemplateNetwork(templates), X, (seen + other) % 5
-    return TemplateNetwork(np.roll(templates, target + other - seen, axis=0)), X, target
+    return LiftedNetwork(np.roll(templates, target + other - seen, axis=0)), X, target
 
 
 def trained_task(judge: Judge) -> tuple[np.ndarray, int]:
