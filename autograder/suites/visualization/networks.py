@@ -64,7 +64,7 @@ class SmoothNetwork:
 
 
 class LiftedNetwork(TemplateNetwork):
-    """Templates whose scores all lie far above zero. This changes no gradient and no choice, and tells who uses it."""
+    """Templates whose scores all lie far above zero. That changes no gradient and no choice, but the size of scores."""
 
     def forward(self, X: np.ndarray, start: str | None = None, end: str | None = None) -> tuple[np.ndarray, Any]:
         """The scores, lifted."""
