@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NEVER = 10**6
 """A number of steps that no loop comes to."""
 LIFT = 1000.0
-"""By so much."""
+"""By how much the scores of a lifted network lie higher: far more than they differ."""
 
 
 class SmoothNetwork:
