@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass, field, fields
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,14 @@ class AssignedNotebook:
     def names(self) -> tuple[str, ...]:
         """The functions and classes that are graded."""
         return tuple(question.name for question in self.questions)
+
+    def before(self, question: str) -> set[str]:
+        """The questions that it asks before one."""
+        return set(takewhile(lambda name: name != question, self.names))
+
+    def builds_on(self, other: AssignedNotebook) -> bool:
+        """Whether it takes functions from another one."""
+        return other is not self and any(f"{other.name}.ipynb" in each.source for each in self.source.statements)
 
     @property
     def extra_credit(self) -> bool:

@@ -167,27 +167,35 @@ class _Sitting:
 
             paper.run = run = SuiteRun(paper.assigned, student, self._seed)
             # What it uses is going to be lent to it: that costs less than to follow the mistakes of all that through.
-            run.may_wait = lambda question: bool(needed_loan(question, student.notebook, run.failing, run.pairs))
+            run.may_wait = lambda question: bool(
+                needed_loan(question, student.notebook, paper.assigned.before(question) & run.failing, run.pairs)
+            )
             run.run()
             paper.failed = [name for name in paper.assigned.names if paper.run.earned(name) < 1]
             paper.failures += paper.run.errors
             for name in paper.failed:
-                if not needed_loan(name, paper.notebook, set(paper.failed), paper.run.pairs):  # else that comes first
+                failed = paper.assigned.before(name) & set(paper.failed)
+                if not needed_loan(name, paper.notebook, failed, paper.run.pairs):  # else that comes first
                     paper.run.exemplify(name)
 
     def judge_again(self, paper: _Paper) -> None:
-        """Judge each question that failed once more, with the functions lent to it that it uses and that failed too."""
+        """Judge each question that failed once more, with the functions lent to it that it uses and that failed too.
+
+        Lent is what was asked for before it: of two functions that only call each other, either would be right with the
+        other one lent.
+        """
         if paper.run is None or isinstance(paper.notebook, NotebookUnreadable):
             return
-        others = [each for each in self._papers if each is not paper]
+        others = [each for each in self._papers if paper.assigned.builds_on(each.assigned)]
         # Of two functions of one name, the notebook's own is the one that it calls.
         lenders = {name: each.assigned.reference for each in (*others, paper) for name in each.assigned.names}
-        failed = {name for each in others for name in each.failed} - set(paper.assigned.names) | set(paper.failed)
+        elsewhere = {name for each in others for name in each.failed} - set(paper.assigned.names)
         pairs = {pair for each in self._papers if each.run for pair in each.run.pairs}
         deadline = time.monotonic() + POLICY.notebook_seconds
         told = set(paper.failed) - paper.run.waiting
         with _failures_kept(paper):
             for question in paper.failed:
+                failed = elsewhere | (paper.assigned.before(question) & set(paper.failed))
                 names = needed_loan(question, paper.notebook, failed, pairs)
                 if names and time.monotonic() < deadline:
                     loan = Loan({name: lender for name, lender in lenders.items() if name in names})

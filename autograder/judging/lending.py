@@ -1,7 +1,7 @@
 """Lend functions and classes of the reference solution, so that a mistake costs its own question alone.
 
-A question that fails while functions it uses have failed too is judged again, in a new box in which those functions ask
-the grader. The reference stays outside: its caches are handles in the box, so that a forward and a backward function,
+A question that fails while functions it uses, and that were asked for before it, have failed too is judged again, in a
+new box in which those functions ask the grader. The reference stays outside: its caches are handles in the box, so that a forward and a backward function,
 where one hands its cache to the other, are lent together. An instance of a lent class stays outside too; each of its
 methods and attributes is asked for.
 """
@@ -93,7 +93,7 @@ def needed_loan(
     Args:
         question: what is to be judged again; neither it nor its other half is lent.
         notebook: the student's.
-        failed: the questions that did not get all of their points.
+        failed: the questions before it that did not get all of their points.
         pairs: the forward and backward functions that belong together.
     """
     own = {question} | {half for pair in pairs if question in pair for half in pair}

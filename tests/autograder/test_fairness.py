@@ -116,6 +116,25 @@ def test_a_lent_function_answers_no_question_but_those_that_use_it(student, grad
     assert grade.points["rnn_forward"] == 4
 
 
+STEP_BY_A_SEQUENCE = """
+def rnn_step_forward(x, prev_h, Wx, Wh, b):
+    h, cache = rnn_forward(x[:, None], prev_h, Wx, Wh, b)
+    return h[:, 0], cache
+"""
+
+
+@pytest.mark.parametrize("missing", [True, False], ids=["which is missing", "which calls the step"])
+def test_nothing_is_lent_to_what_was_asked_for_before_it(student, graded, missing):
+    """A step that calls the sequence, whether that is there or takes the step, would be right if it were lent."""
+    student.write("rnn_step_forward", STEP_BY_A_SEQUENCE)
+    if missing:
+        student.cells.remove(student.cell("rnn_forward"))
+    grade = graded(student)
+    assert grade.points["rnn_step_forward"] == 0
+    assert grade.questions["rnn_step_forward"].judged_with == "own"
+    assert grade.points["rnn_forward"] == (0 if missing else 4)  # which is right but for the step
+
+
 # --------------------------------------------------------------------------------------------------- what is lent
 
 
