@@ -59,14 +59,17 @@ class Computation(ABC):
         gradients = self.run_backwards(who, caches)
         return [(outputs, each) for (outputs, _), each in zip(found, gradients, strict=True)]
 
-    def run_many(self, who: Answers, batch: Sequence[Mapping[str, Any]]) -> list[Sequence[Any]]:
-        """The outputs of many forward passes, sent as one."""
-        found: list[Sequence[Any]] = [outputs for outputs, _ in self.run_forwards(who, batch)]
-        for outputs in found:
-            for name, output, first in zip(self.outputs, outputs, found[0], strict=True):
-                if not isinstance(output, (np.ndarray, *NUMBERS)) or np.shape(output) != np.shape(first):
-                    raise Failure(f"{name} of {self.forward} changes its type or shape with the values of its inputs.")
-        return found
+    def run_many(self, who: Answers, batch: Sequence[Mapping[str, Any]]) -> list[Sequence[np.ndarray]]:
+        """The outputs of many forward passes, sent as one, in float64. Raises Failure unless all have one shape."""
+        found = self.run_forwards(who, batch)
+        shapes = [np.shape(shown(output)) for output in found[0][0]]
+        return [
+            [
+                in_float64(f"{name} of {self.forward}", output, shape)
+                for name, output, shape in zip(self.outputs, outputs, shapes, strict=True)
+            ]
+            for outputs, _ in found
+        ]
 
     @abstractmethod
     def input_of(self, gradient: str) -> str:
@@ -361,6 +364,14 @@ def _described(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"a numpy array of shape {value.shape}"
     return f"a {type(value).__name__}"
+
+
+def in_float64(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """What was numbers of this shape before, with other inputs. Raises Failure if it is anything else now."""
+    array = np.asarray(value if isinstance(value, (np.ndarray, *NUMBERS)) else None)
+    if array.dtype.kind not in "iuf" or array.shape != shape:
+        raise Failure(f"{name} changes its type or shape with the values of its inputs.")
+    return array.astype(np.float64, copy=False)
 
 
 def shown(value: Any) -> Any:

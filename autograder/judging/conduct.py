@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograder.judging.calling import Loss, shown
+from autograder.judging.calling import Loss, in_float64, shown
 from autograder.judging.cases import LayerCase, ModelCase
 from autograder.judging.verdicts import CallFailed, Failure
 from coursekit.gradcheck import compare
@@ -22,6 +22,7 @@ from coursekit.gradcheck import compare
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from autograder.judging.answers import Answers
     from autograder.judging.cases import Case
     from autograder.judging.judge import Judge
     from autograder.judging.passes import Passes
@@ -90,17 +91,19 @@ def _layer(judge: Judge, case: LayerCase) -> Iterator[Remark]:
     layer, inputs = case.layer, case.inputs
     if case.upstream is None:
         outputs, _ = layer.run_forward(judge.student, inputs)
-        yield from _compared(layer.forward, case.yours, dict(zip(layer.outputs, outputs, strict=True)))
+        yield from _another(layer.forward, case.yours, dict(zip(layer.outputs, outputs, strict=True)))
         return
     outputs, cache = layer.run_forward(judge.student, inputs)
     yours = layer.run_backward(judge.student, case.upstream, cache)
     yours = {name: yours[name] for name in case.gradients}
-    yield from _compared(layer.backward, case.yours, yours)
+    if another := _another(layer.backward, case.yours, yours):
+        yield from another
+        return
 
     said = ""
     try:
         again = layer.run_backward(judge.student, case.upstream, cache)
-        differing = [name for name in yours if not _same(yours[name], again[name])]
+        differing = [name for name in yours if not _same(again[name], yours[name])]
         said = f"a second call with the same cache gives another {differing[0]}" if differing else ""
     except Failure as failure:
         if not isinstance(failure, CallFailed) or failure.raised:
@@ -131,12 +134,16 @@ def _noisy(judge: Judge, case: LayerCase, names: Sequence[str]) -> list[str]:
     layer, here, third = case.layer, case.inputs, [each / 3 for each in case.upstream or ()]
     near = {name: value * (1 + NEAR) if np.asarray(value).dtype.kind == "f" else value for name, value in here.items()}
 
-    def error(inputs: Mapping[str, Any]) -> dict[str, Any]:
-        yours, exact = (layer.run_both(who, inputs, case.upstream or ()) for who in (judge.student, judge.reference))
+    def gradients(who: Answers, inputs: Mapping[str, Any], upstream: Sequence[Any]) -> dict[str, np.ndarray]:
+        found = layer.run_both(who, inputs, upstream)
+        return {name: in_float64(name, found[name], np.shape(inputs[layer.input_of(name)])) for name in names}
+
+    def error(inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        yours, exact = (gradients(who, inputs, case.upstream or ()) for who in (judge.student, judge.reference))
         return {name: yours[name] - exact[name] for name in names}
 
     one, other = error(here), error(near)
-    whole, part = (layer.run_both(judge.student, here, each) for each in (case.upstream or (), third))
+    whole, part = (gradients(judge.student, here, each) for each in (case.upstream or (), third))
     found = []
     for name in names:
         size, jump = np.linalg.norm(whole[name]), np.linalg.norm(one[name] - other[name])
@@ -149,21 +156,22 @@ def _model(judge: Judge, case: ModelCase) -> Iterator[Remark]:
     loss = Loss(case.model, case.arguments)
     [number], grads = loss.run_forward(judge.student, case.params)
     if not case.parameter:
-        yield from _compared(loss.forward, case.yours, {"loss": number})
+        yield from _another(loss.forward, case.yours, {"loss": number})
         return
     yours = {case.parameter: loss.run_backward(judge.student, (), grads)[case.parameter]}
-    yield from _compared(loss.forward, case.yours, yours)
+    if another := _another(loss.forward, case.yours, yours):
+        yield from another
+        return
     [right], grads = loss.run_forward(judge.reference, case.params)
     exact = loss.run_backward(judge.reference, (), grads) if _same(number, right, EXACT) else yours
     counts = loss.counting(judge.student, case.params)
     yield from _measured(loss.forward, loss.forward, yours, exact, counts)
 
 
-def _compared(function: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Remark]:
-    for name, value in before.items():
-        if name in now and not _same(now[name], value):
-            yield _remembers(function, f"{name} is another one then.")
-            return
+def _another(function: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Remark]:
+    """What to say if it is another answer now."""
+    names = [name for name, value in before.items() if name in now and not _same(now[name], value)]
+    return [_remembers(function, f"{name} is another one then.") for name in names[:1]]
 
 
 def _remembers(function: str, what: str) -> Remark:

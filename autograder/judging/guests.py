@@ -94,7 +94,7 @@ class Lent(Guest):
 
     Attributes:
         used: how often each method was called.
-        inputs: the first argument of each call, by method, in order.
+        inputs: the first argument of each call that has given something, by method, in order.
     """
 
     def __init__(
@@ -128,8 +128,8 @@ class Lent(Guest):
         if self.used.total() >= self._calls:
             raise Exhausted(f"{self._name} was called more than {self._calls} times")
         self.used[name] += 1
-        self.inputs[name] += [*args, *kwargs.values()][:1]
         found = getattr(self._thing, name)(*map(self._found, args), **{k: self._found(v) for k, v in kwargs.items()})
+        self.inputs[name] += [*args, *kwargs.values()][:1]
         return tuple(map(self._shown, found)) if type(found) is tuple else self._shown(found)
 
     def _found(self, value: Any) -> Any:

@@ -1,9 +1,9 @@
 """Lend functions and classes of the reference solution, so that a mistake costs its own question alone.
 
 A question that fails while functions it uses, and that were asked for before it, have failed too is judged again, in a
-new box in which those functions ask the grader. The reference stays outside: its caches are handles in the box, so that a forward and a backward function,
-where one hands its cache to the other, are lent together. An instance of a lent class stays outside too; each of its
-methods and attributes is asked for.
+new box in which those functions ask the grader. The reference stays outside: its caches are handles in the box, so that
+a forward and a backward function, where one hands its cache to the other, are lent together. An instance of a lent
+class stays outside too; each of its methods and attributes is asked for.
 """
 
 from __future__ import annotations

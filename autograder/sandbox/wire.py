@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 HEADER = struct.Struct(">II")
 ARRAY_KINDS = "biufc"
 MAX_DIMENSIONS = 32
+BITS = 64
+"""Of a number; a larger one stays where it is."""
 KEYS = 1000
 """Keys of a dict that are no text. They can be chosen so that each has to be compared with all the others."""
 
@@ -133,7 +135,7 @@ class Encoder:
             if name and plain.ndim <= MAX_DIMENSIONS:
                 return self._array(value, plain, name, level)
         self._budget.spend(len(value) if kind is str else 8, level)
-        if value is None or kind in (bool, float, str) or (kind is int and value.bit_length() <= 64):
+        if value is None or kind in (bool, float, str) or (kind is int and value.bit_length() <= BITS):
             return value
         if self._stays(value, level):
             return self.handle(value)
@@ -180,6 +182,8 @@ class Decoder:
     def decode(self, tree: Any, level: int = 0) -> Any:
         """The value that ``tree`` stands for. Raises WireError for anything that breaks the rules."""
         self._budget.spend(8, level)
+        if type(tree) is int and tree.bit_length() > BITS:
+            raise WireError("a number that is too large")
         if tree is None or isinstance(tree, (bool, int, float, str)):
             return tree
         if not (isinstance(tree, dict) and len(tree) == 1):

@@ -68,3 +68,52 @@ def test_any_answer_has_a_verdict(assignment, name, data):
             run.exemplify(question)
     assert run.errors == []
     assert set(run.results) == set(notebook.names)
+
+
+class Turning(Student):
+    """One who answers with what the reference gives, each number times ``factor``, and from some call on with anything.
+
+    What is nearly right is measured and looked at once more, so that more is done with what comes then.
+    """
+
+    def __init__(self, notebook, names, factor, right, answers):
+        super().__init__(notebook, names, inside=True)
+        self._factor, self._left, self._answers = factor, right, itertools.cycle(answers)
+
+    def _perform(self, steps):
+        found = super()._perform(steps)
+        return [self._turned(step, result) for step, result in zip(steps, found, strict=True)]
+
+    def _turned(self, step, result):
+        if step.do not in ("call", "follow") or isinstance(result, Handle):  # an instance, which has to stay one
+            return result
+        self._left -= 1
+        if self._left >= 0:
+            return self._nearly(result)
+        anything = next(self._answers)
+        if isinstance(result, tuple) and len(result) > 1:  # as many things as there should be
+            return tuple(item if isinstance(item, Handle) else anything for item in result)
+        return anything
+
+    def _nearly(self, value):
+        if isinstance(value, tuple):
+            return tuple(map(self._nearly, value))
+        return value * self._factor if isinstance(value, np.ndarray) and value.dtype.kind == "f" else value
+
+
+@pytest.mark.parametrize(("assignment", "name"), NOTEBOOKS, ids=lambda value: value)
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+@given(
+    factor=st.sampled_from([1.0, 1 + 1e-10, 1.01]),
+    right=st.integers(0, 150),
+    answers=st.lists(numbers | arrays | arrays.map(lambda array: array[()]), min_size=1, max_size=3),
+)
+def test_who_is_right_at_first_and_then_answers_with_anything_has_a_verdict(assignment, name, factor, right, answers):
+    notebook = assigned(assignment, name)
+    run = SuiteRun(notebook, Turning(notebook.source, notebook.names, factor, right, answers), seed=3)
+    with np.errstate(all="ignore"):
+        run.run()
+        for question in notebook.names:
+            run.exemplify(question)
+    assert run.errors == []
+    assert set(run.results) == set(notebook.names)
