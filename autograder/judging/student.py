@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from autograder.judging.answers import Answers
 from autograder.judging.bounds import Bounds
 from autograder.judging.lending import Loan
-from autograder.judging.verdicts import CallFailed
+from autograder.judging.verdicts import CallFailed, NotCalled
 from autograder.sandbox import POLICY, Box, OpenBox, Raised, Trouble, Way
 from coursekit.notebook import Problem, defines, names_used_by, old_habits, slice_for
 
@@ -103,7 +103,7 @@ class Student(Answers):
         self._must_not_be_fatal(function)
         if self._spent > self._policy.notebook_seconds:
             told = f"{function} was not called: the notebook had used up its {self._policy.notebook_seconds:g} s."
-            raise CallFailed(function, told, "Look for work that is done again and again.")
+            raise NotCalled(function, told, "Look for work that is done again and again.")
         started = time.monotonic()
         try:
             box = self._running_box(steps)
@@ -134,7 +134,7 @@ class Student(Answers):
     def _running_box(self, steps: Sequence[Step]) -> Box | OpenBox:
         if self._box is None:
             if any(step.target is not None for step in steps):
-                raise CallFailed(self._label(steps), "What it needs was lost when the interpreter ended.")
+                raise NotCalled(self._label(steps), "What it needs was lost when the interpreter ended.")
             self._box = self._loaded_box()
             if self._loan.names:
                 self._box.lend(self._loan.names)
@@ -195,20 +195,20 @@ class Student(Answers):
         if statement is None:
             spoiled = self.notebook.problem_with(name)
             if spoiled is not None:
-                raise CallFailed(function, f"{name} cannot be read: {spoiled}", "Correct that cell and run it again.")
+                raise NotCalled(function, f"{name} cannot be read: {spoiled}", "Correct that cell and run it again.")
             hint = "Was its cell deleted, or the function renamed?"
-            raise CallFailed(function, f"{name} is not defined in {self.notebook.name}.ipynb.", hint)
+            raise NotCalled(function, f"{name} is not defined in {self.notebook.name}.ipynb.", hint)
         if statement.position in self._skipped:
             problem = next(p for p in self.problems if p.cell == statement.cell)
-            raise CallFailed(function, f"{name} could not be defined: {problem}.")
+            raise NotCalled(function, f"{name} could not be defined: {problem}.")
 
     def _must_not_be_fatal(self, function: str) -> None:
         """Do not wait again for what has hung, or for what calls it."""
         if function in self._fatal:
-            raise CallFailed(function, self._fatal[function])
+            raise NotCalled(function, self._fatal[function])
         used = names_used_by(self.notebook.statements, [function]) if self._fatal else set()
         for name in sorted(used & self._fatal.keys()):
-            raise CallFailed(function, f"{function} uses {name}. {self._fatal[name]}")
+            raise NotCalled(function, f"{function} uses {name}. {self._fatal[name]}")
 
     def _explained(self, function: str, raised: Raised) -> CallFailed:
         where = f" ({_place(raised)})" if raised.lines else ""

@@ -3,6 +3,7 @@
 Verdict
 ├── Failure        something is wrong; says what, and what to try
 │   └── CallFailed    a call into the student's code did not return
+│       └── NotCalled    it was not even made
 └── NotJudged      nothing can be said; says why
 """
 
@@ -63,6 +64,10 @@ class CallFailed(Failure):
         super().__init__(rationale, hint)
         self.function = function
         self.raised = raised
+
+
+class NotCalled(CallFailed):
+    """A call into the student's code was not made: what it needs is not there, or it would take too long."""
 
 
 class NotJudged(Verdict):

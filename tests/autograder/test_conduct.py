@@ -54,6 +54,45 @@ def test_gradients_that_are_measured_earn_nothing(student, graded, difference, f
     assert grade.lost == {"rnn_step_backward"}
 
 
+HIDDEN = {
+    "behind a forward pass that is hardly wrong": ("next_h, cache", "next_h * (1 + 1e-11), cache", "tuple(gradients)"),
+    "behind gradients in float32": ("next_h, cache", "next_h, cache", "tuple(g.astype(np.float32) for g in gradients)"),
+    "behind a death": ("next_h, cache", "next_h, cache", "tuple(gradients) if new(cache) else os._exit(0)"),
+    "behind an endless loop": (
+        "next_h, cache",
+        "next_h, cache",
+        "tuple(gradients) if new(cache) else iter(int, 1) in []",
+    ),
+    "behind an end of the program": ("next_h, cache", "next_h, cache", "tuple(gradients) if new(cache) else exit()"),
+}
+
+
+@pytest.mark.parametrize(("returned", "instead", "gradients"), HIDDEN.values(), ids=HIDDEN)
+def test_gradients_that_are_measured_cannot_be_hidden(student, graded, returned, instead, gradients):
+    student.add(
+        "import os\nseen = set()\n\n"
+        "def new(cache):\n"
+        "    known = cache[0].tobytes() in seen\n    seen.add(cache[0].tobytes())\n    return not known",
+        at=3,
+    )
+    student.change("rnn_step_forward", returned, instead)
+    source = measuring(CENTRAL, SPELLED_OUT).replace("tuple(gradients)", gradients)
+    assert graded(student.write("rnn_step_backward", source)).points["rnn_step_backward"] == 0
+
+
+@pytest.mark.parametrize("rounded", ["next_h", "dnext_h", "Wx", "Wh"])
+def test_what_rounds_to_float32_on_its_way_does_not_measure(student, graded, rounded):
+    """Derived gradients are as inexact then as differences are, and jump as they do."""
+    cast = f"    {rounded} = {rounded}.astype(np.float32).astype(np.float64)\n"
+    if rounded == "next_h":
+        student.change("rnn_step_forward", "    cache =", f"{cast}    cache =")
+    else:
+        student.change("rnn_step_backward", "    da = ", f"{cast}    da = ")
+    grade = graded(student)
+    assert not grade.lost
+    assert "measures" not in grade.told("rnn_step_backward")
+
+
 MODEL = """        for name, value in self.params.items():
             if name in ("b", "b_proj") and not getattr(self, "busy", False):
                 self.busy = True
@@ -75,12 +114,13 @@ def test_gradients_of_a_loss_that_are_measured_earn_nothing(student, graded):
     assert "CaptioningRNN.loss measures gradients" in grade.told("CaptioningRNN.loss")
 
 
-def test_what_a_function_recomputes_or_does_entry_by_entry_is_right(student, graded):
+@pytest.mark.parametrize("dtype", ["np.float64", "np.float32"])
+def test_what_a_function_recomputes_or_does_entry_by_entry_is_right(student, graded, dtype):
     student.begin(
         "rnn_step_backward",
         "x, prev_h, Wx, Wh, b, next_h = cache\n"
         "    again, _ = rnn_step_forward(x, prev_h, Wx, Wh, b)\n"
-        "    dx, dprev_h, dWx, dWh, db = (np.zeros_like(each) for each in (x, prev_h, Wx, Wh, b))\n"
+        f"    dx, dprev_h, dWx, dWh, db = (np.zeros(each.shape, {dtype}) for each in (x, prev_h, Wx, Wh, b))\n"
         "    for n in range(x.shape[0]):\n"
         "        for h in range(b.shape[0]):\n"
         "            da = dnext_h[n, h] * (1 - again[n, h]**2)\n"
@@ -95,7 +135,7 @@ def test_what_a_function_recomputes_or_does_entry_by_entry_is_right(student, gra
     )
     grade = graded(student)
     assert not grade.lost
-    assert not grade.questions["rnn_step_backward"].remarks
+    assert all("float32" in each for each in grade.questions["rnn_step_backward"].remarks)
 
 
 def test_bad_manners_are_remarked_and_cost_nothing(student, graded):
