@@ -175,6 +175,8 @@ def test_class_score_rises(judge: Judge) -> None:
 
 
 def score_of(target: int, X: np.ndarray) -> float:
+    """The score of what can be seen of a picture."""
+    X = np.clip(X, *limits(trained()))
     return float(trained().forward(X.astype(np.float32))[0][0, target])
 
 
@@ -336,17 +338,22 @@ def test_dream_activates(judge: Judge, size: tuple[int, int]) -> None:
     layer = "relu3"
     options = {**QUIET, "learning_rate": 0.05, "max_jitter": 3, "num_iterations": 10}
 
-    def growth(who: Answers) -> float:
+    def dreamt(who: Answers) -> tuple[float, float]:
+        """By how much the activations have grown, and how far the pixels have moved."""
         dream = who.deepdream(X, layer, bounded(trained(), options), **options)
         must_be_picture("the dream", dream, X.shape)
         before, after = (
             np.linalg.norm(trained().forward(each.astype(np.float32), end=layer)[0]) for each in (X, dream)
         )
-        return float(after / before) - 1
+        return float(after / before) - 1, float(np.abs(dream - X).mean())
 
-    yours, best = growth(judge.student), growth(judge.reference)
+    (yours, moved), (best, _) = dreamt(judge.student), dreamt(judge.reference)
+    sentence = ""
     if not yours >= ENOUGH * best:
         sentence = f"The norm of the activations grows by {yours:.0%} only; {best:.0%} can be had."
+    elif moved > 2 * options["learning_rate"] * options["num_iterations"]:
+        sentence = f"10 steps with a learning rate of 0.05 move the pixels by {moved:.2g} on average."
+    if sentence:
         small = SmoothNetwork(judge.rng)
         blame(
             judge,
