@@ -190,7 +190,9 @@ class _Sitting:
         # Of two functions of one name, the notebook's own is the one that it calls.
         lenders = {name: each.assigned.reference for each in (*others, paper) for name in each.assigned.names}
         elsewhere = {name for each in others for name in each.failed} - set(paper.assigned.names)
-        pairs = {pair for each in self._papers if each.run for pair in each.run.pairs}
+        runs = [each.run for each in self._papers if each.run]
+        pairs = {pair for run in runs for pair in run.pairs}
+        fatal = {name for run in runs for name in run.student.fatal}
         deadline = time.monotonic() + POLICY.notebook_seconds
         told = set(paper.failed) - paper.run.waiting
         with _failures_kept(paper):
@@ -198,7 +200,7 @@ class _Sitting:
                 failed = elsewhere | (paper.assigned.before(question) & set(paper.failed))
                 names = needed_loan(question, paper.notebook, failed, pairs)
                 if names and time.monotonic() < deadline:
-                    loan = Loan({name: lender for name, lender in lenders.items() if name in names})
+                    loan = Loan({name: lender for name, lender in lenders.items() if name in names}, fatal)
                     if self._judge_with(paper, paper.run, question, loan):
                         told.add(question)
             waited = [question for question in paper.run.waiting if paper.run.earned(question) < 1]

@@ -1,9 +1,10 @@
 """Lend functions and classes of the reference solution, so that a mistake costs its own question alone.
 
 A question that fails while functions it uses, and that were asked for before it, have failed too is judged again, in a
-new box in which those functions ask the grader. The reference stays outside: its caches are handles in the box, so that
-a forward and a backward function, where one hands its cache to the other, are lent together. An instance of a lent
-class stays outside too; each of its methods and attributes is asked for.
+new box in which those functions ask the grader. The reference stays outside, and so do its caches. So a forward and a
+backward function, where one hands its cache to the other, are lent together; what the box gets in place of a cache is
+the one that the student's own function makes of the same inputs, since many look into it. An instance of a lent class
+stays outside too; each of its methods and attributes is asked for.
 """
 
 from __future__ import annotations
@@ -22,10 +23,19 @@ if TYPE_CHECKING:
 
 
 class Loan(Guest):
-    """Functions and classes, each of the reference given with it, for a box to use. ``used`` are those it did call."""
+    """Functions and classes, each of the reference given with it, for a box to use.
 
-    def __init__(self, lenders: Mapping[str, Reference]) -> None:
+    Args:
+        lenders: whose each is.
+        alone: those of which the student's own must not be called beside it, since that would end the box.
+
+    Attributes:
+        used: those that the box has called.
+    """
+
+    def __init__(self, lenders: Mapping[str, Reference], alone: Iterable[str] = ()) -> None:
         self.names = tuple(lenders)
+        self.alone = tuple(alone)
         self.used: set[str] = set()
         self._lenders = lenders
 

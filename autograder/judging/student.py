@@ -66,7 +66,8 @@ class Student(Answers):
         self._fresh: Box | OpenBox | None = self._new_box()
         self._box: Box | OpenBox | None = None
         self._skipped: set[int] = set()
-        self._fatal: dict[str, str] = {}
+        self.fatal: dict[str, str] = {}
+        """Functions that have ended their box or used it up, and how."""
         self._spent = 0.0
         self.changed: set[tuple[str, str]] = set()
         """Functions and those of their arguments that they have changed, since it last forgot."""
@@ -115,15 +116,17 @@ class Student(Answers):
             before = [step for step in steps if step.do != "follow"]
             if len(before) < len(steps):  # if it was one of these, this tells which
                 self._perform(before)
-            self._fatal[function] = f"{function} {trouble}."
-            raise CallFailed(function, self._fatal[function]) from None
+            self.fatal[function] = f"{function} {trouble}."
+            raise CallFailed(function, self.fatal[function]) from None
         finally:
             self._spent += time.monotonic() - started
         if isinstance(results[-1], Raised):
             function = self._label(steps[: len(results)])
+            if results[-1].kind == "Sealed" and self._loan.names:
+                raise CallFailed(self._loan.names[0], f"{function} looks into what that leaves behind.")
             failed = self._explained(function, results[-1])
             if _exhausting(results[-1]):
-                self._fatal[function] = failed.rationale
+                self.fatal[function] = failed.rationale
                 box.close()  # with what is left in it
                 self._box = None
             raise failed
@@ -137,7 +140,7 @@ class Student(Answers):
                 raise NotCalled(self._label(steps), "What it needs was lost when the interpreter ended.")
             self._box = self._loaded_box()
             if self._loan.names:
-                self._box.lend(self._loan.names)
+                self._box.lend(self._loan.names, self._loan.alone)
         return self._box
 
     def _loaded_box(self) -> Box | OpenBox:
@@ -204,11 +207,11 @@ class Student(Answers):
 
     def _must_not_be_fatal(self, function: str) -> None:
         """Do not wait again for what has hung, or for what calls it."""
-        if function in self._fatal:
-            raise NotCalled(function, self._fatal[function])
-        used = names_used_by(self.notebook.statements, [function]) if self._fatal else set()
-        for name in sorted(used & self._fatal.keys()):
-            raise NotCalled(function, f"{function} uses {name}. {self._fatal[name]}")
+        if function in self.fatal:
+            raise NotCalled(function, self.fatal[function])
+        used = names_used_by(self.notebook.statements, [function]) if self.fatal else set()
+        for name in sorted(used & self.fatal.keys()):
+            raise NotCalled(function, f"{function} uses {name}. {self.fatal[name]}")
 
     def _explained(self, function: str, raised: Raised) -> CallFailed:
         where = f" ({_place(raised)})" if raised.lines else ""

@@ -144,9 +144,13 @@ class Box:
         if isinstance(result, Raised):
             raise BrokenBox(f"The sandbox took no file: {result.kind}: {result.message}")
 
-    def lend(self, names: Iterable[str]) -> None:
-        """Let functions of these names ask the ``lender`` of :meth:`perform`. Raises Trouble."""
-        self._ask({"op": "lend", "names": list(names)}, b"", self.policy.call_seconds)
+    def lend(self, names: Iterable[str], alone: Iterable[str] = ()) -> None:
+        """Let functions of these names ask the ``lender`` of :meth:`perform`. Raises Trouble.
+
+        Where that returns a cache last, the code gets one of its own function for it, unless that is to be left
+        ``alone``.
+        """
+        self._ask({"op": "lend", "names": list(names), "alone": list(alone)}, b"", self.policy.call_seconds)
 
     def perform(self, steps: Sequence[Step], lender: Lender | None = None) -> list[Any | Raised]:
         """Do ``steps`` in order; one result for each, up to the first that raised. Raises Trouble.

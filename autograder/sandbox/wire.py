@@ -72,6 +72,10 @@ class Handle:
     methods: tuple[str, ...] = ()
 
 
+class Sealed(TypeError):
+    """The student's code wanted to look into something of the grader's."""
+
+
 class StandIn:
     """Something of the grader's, as the student's code sees it: a function, an object, or a cache to hand back."""
 
@@ -94,6 +98,12 @@ class StandIn:
 
     def __setattr__(self, name: str, value: Any) -> None:
         self._ask("set", self, name, (value,), {})
+
+    def __iter__(self) -> Iterator[Any]:
+        raise Sealed(f"{self._handle.description} is the grader's, and nobody can look into it")
+
+    def __getitem__(self, place: Any) -> Any:
+        return iter(self)
 
 
 @dataclass

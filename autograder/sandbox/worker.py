@@ -20,7 +20,7 @@ else:  # the box
     from wire import Budget, Decoder, Encoder, Handle, StandIn, answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 IN_NOTEBOOK = re.compile(r"<(.+, )?cell \d+>$")
 """The file names of code from this notebook, and from others that it takes functions from."""
@@ -42,6 +42,19 @@ class Notebook:
         """The array arguments that the latest call has changed, as the function names them."""
         self._ask, self._watching = ask, watching
         self._latest: Any = None
+        self._caches = Caches()
+
+    def lend(self, names: Iterable[str], alone: Iterable[str]) -> None:
+        """Let functions and classes of these names be the grader's; ``alone`` are not to be called beside it."""
+        space = self.module.__dict__
+        for name in names:
+            own = None if name in alone else space.get(name)
+            space[name] = Lent(name, own if callable(own) else nothing, self._caches, self._ask)
+
+    def begin_anew(self) -> None:
+        """Let go of everything that the grader holds a handle to."""
+        self.kept.clear()
+        self._caches.clear()
 
     def keep(self, value: Any) -> Handle:
         """Hold on to ``value`` until the grader begins anew."""
@@ -86,6 +99,86 @@ class Notebook:
                 pairs = zip(parameters(function, len(args)), before, after, strict=True)
                 self.changed = [name for name, old, new in pairs if old != new]
         return encoder.encode(value)
+
+
+class Caches:
+    """Caches of the student's own, each with the one of the grader's that it stands for.
+
+    They are known by what is in them, since a cache may be put together anew before it is handed back. While one is
+    ``being_made``, the student's functions call each other.
+    """
+
+    def __init__(self) -> None:
+        self.being_made = False
+        self._lent: dict[tuple[int, ...], tuple[Any, Any]] = {}
+
+    def stand_for(self, lent: Any, own: Any) -> bool:
+        """Let ``own`` stand for a cache; whether it can be told from all others."""
+        key = self._key(own)
+        if not key or key in self._lent:
+            return False
+        self._lent[key] = lent, list(self._items(own))  # kept, lest their ids be given to others
+        return True
+
+    def lent(self, value: Any) -> Any:
+        """What a value stands for, or the value."""
+        found = self._lent.get(self._key(value)) if self._lent else None
+        return found[0] if found else value
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._lent.clear()
+
+    def _key(self, value: Any) -> tuple[int, ...]:
+        return tuple(map(id, self._items(value)))
+
+    @staticmethod
+    def _items(value: Any) -> Iterable[Any]:
+        if isinstance(value, dict):
+            return dict.values(value)
+        if isinstance(value, (tuple, list)):
+            return value
+        return () if value is None or isinstance(value, (str, bytes, int, float, complex)) else (value,)
+
+
+class Lent:
+    """A function or class of the grader's, under the name that the student's code knows.
+
+    Where it returns a cache last, the student's own function is called beside it, for a cache that their other
+    functions may look into. What the grader gets back is its own.
+    """
+
+    def __init__(self, name: str, own: Callable[..., Any], caches: Caches, ask: Callable[..., Any]) -> None:
+        self._name, self._own, self._caches, self._ask = name, own, caches, ask
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Have the grader call it."""
+        if self._caches.being_made:
+            return self._own(*args, **kwargs)
+        lent = self._caches.lent
+        given = {key: lent(value) for key, value in kwargs.items()}
+        found = self._ask("call", None, self._name, tuple(map(lent, args)), given)
+        if isinstance(found, tuple) and isinstance(found[-1], StandIn):
+            own = self._own_cache(args, kwargs)
+            if self._caches.stand_for(found[-1], own):
+                return (*found[:-1], own)
+        return found
+
+    def _own_cache(self, args: Any, kwargs: Any) -> Any:
+        """What the student's function returns last, for copies of arrays, which it may change; None if it fails."""
+        self._caches.being_made = True
+        try:
+            found = self._own(*map(copied, args), **{key: copied(value) for key, value in kwargs.items()})
+            return found[-1]
+        except BaseException:  # noqa: BLE001 - SystemExit and its like included
+            return None
+        finally:
+            self._caches.being_made = False
+
+
+def copied(value: Any) -> Any:
+    """A copy of an array, and all else as it is."""
+    return value.copy() if isinstance(value, np.ndarray) else value
 
 
 def nothing(*_: Any, **__: Any) -> None:
@@ -186,10 +279,10 @@ class Server:
             elif head["op"] == "place":
                 results.append(self._attempt(Path(head["name"]).write_bytes, received))
             elif head["op"] == "lend":
-                self._notebook.module.__dict__.update({name: self._lent(name) for name in head["names"]})
+                self._notebook.lend(head["names"], head["alone"])
             else:
                 if head["anew"]:
-                    self._notebook.kept.clear()
+                    self._notebook.begin_anew()
                 for step in self._decode(head["steps"], received):
                     results.append(self._attempt(self._notebook.perform, encoder, *step))
                     if "error" in results[-1]:  # the steps after it need it
@@ -202,10 +295,6 @@ class Server:
             return {"value": act(*arguments)}
         except BaseException as error:  # noqa: BLE001 - SystemExit and its like included
             return {"error": explain(error, self._start["text"])}
-
-    def _lent(self, name: str) -> Callable[..., Any]:
-        """A function or class that is the grader's."""
-        return lambda *args, **kwargs: self._ask("call", None, name, args, kwargs)
 
     def _ask(self, *step: Any) -> Any:
         """Have the grader do one step, in the middle of its request, and wait."""

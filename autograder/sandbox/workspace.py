@@ -78,16 +78,13 @@ class Workspace:
         """What a handle stands for."""
         return self._notebook.find(handle)
 
-    def lend(self, names: Iterable[str]) -> None:
-        """Let functions of these names ask the lender."""
-        self._notebook.module.__dict__.update({name: self._lent(name) for name in names})
+    def lend(self, names: Iterable[str], alone: Iterable[str] = ()) -> None:
+        """Let functions of these names ask the lender; those that are ``alone`` are not called beside it."""
+        self._notebook.lend(names, alone)
 
     def forget(self) -> None:
         """Let go of everything that a handle was given for."""
-        self._notebook.kept.clear()
-
-    def _lent(self, name: str) -> Callable[..., Any]:
-        return lambda *args, **kwargs: self._asked("call", None, name, args, kwargs)
+        self._notebook.begin_anew()
 
     def _asked(self, do: str, target: Any, name: str, args: Any, kwargs: Any) -> Any:
         """What a stand-in gets: of copies, as in the box."""

@@ -78,9 +78,51 @@ def test_a_backward_pass_after_something_malformed_is_not_blamed_for_what_it_can
     assert "rnn_step_forward has to work first. next_h has shape" in told
 
 
+LOOKING = {
+    "for a size": [("rnn_backward", "T = dh.shape[1]", "T = len([x for x, *_ in cache])")],
+    "and puts it together anew": [("rnn_backward", "cache[t]", "tuple([*cache[t]])")],
+    "by a name": [
+        ("rnn_step_forward", "(x, prev_h, Wx, Wh, next_h)", "dict(x=x, rest=(prev_h, Wx, Wh, next_h))"),
+        ("rnn_step_backward", "x, prev_h, Wx, Wh, next_h = cache", "x, (prev_h, Wx, Wh, next_h) = cache.values()"),
+        ("rnn_backward", "T = dh.shape[1]", "T = len([each['x'] for each in cache])"),
+    ],
+}
+
+
+@pytest.mark.parametrize("looks", LOOKING)
+@pytest.mark.parametrize(
+    "mistake",
+    [("rnn_step_backward", "prev_h.T @ da", "next_h.T @ da"), ("rnn_step_forward", " + b)", ")")],
+    ids=["backward", "forward"],
+)
+def test_who_looks_into_the_cache_of_what_is_lent_finds_their_own(student, graded, looks, mistake):
+    for change in (mistake, *LOOKING[looks]):
+        student.change(*change)
+    assert graded(student).lost == {mistake[0]}
+
+
+def test_the_own_function_that_is_called_beside_a_lent_one_changes_nothing(student, graded):
+    student.change("rnn_step_backward", "prev_h.T @ da", "next_h.T @ da")
+    student.begin("rnn_step_forward", "x *= 2")
+    assert graded(student).lost == {"rnn_step_forward", "rnn_step_backward"}
+
+
+def test_what_has_hung_is_not_called_beside_a_lent_one(student, graded):
+    student.begin("rnn_step_forward", "while True: pass")
+    assert graded(student).lost == {"rnn_step_forward", "rnn_step_backward"}
+
+
+def test_who_looks_into_a_cache_that_their_own_function_does_not_make_hears_what_has_to_work_first(student, graded):
+    student.begin("rnn_step_forward", "return np.tahn(x)")
+    student.change("rnn_backward", "T = dh.shape[1]", "T = len([x for x, *_ in cache])")
+    grade = graded(student)
+    assert grade.points["rnn_backward"] == 0
+    assert grade.told("rnn_backward").startswith("rnn_step_forward has to work first. rnn_backward looks into")
+
+
 def test_what_cannot_do_with_lent_functions_keeps_all_that_it_earns_with_its_own(student, graded):
     student.change("rnn_step_backward", "x.T @ da", "2 * x.T @ da")
-    student.change("rnn_backward", "T = dh.shape[1]", "T = len([x for x, *_ in cache])")  # it looks into the caches
+    student.change("rnn_backward", "T = dh.shape[1]", "T = dh.shape[1] + 0 * len(rnn_step_forward.__name__)")
     question = graded(student).questions["rnn_backward"]
     passed = [test.name for test in question.tests if test.outcome is Outcome.PASSED]
     assert passed == [f"test_sequence_backward[{name}]" for name in ("dx", "dh0", "dWh", "db")]
