@@ -11,7 +11,7 @@ worth 0 there, and bears ``"autograder": {"extra_credit": 6}`` in its metadata.
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from autograder.errors import SuiteError, UsageError
 from autograder.judging.answers import Reference
 from autograder.judging.misconceptions import KnownMistakes, Misconception
+from autograder.kit import needed
 from coursekit.errors import NotebookUnreadable
 from coursekit.notebook import Notebook, defines, read_notebook, slice_for
 
@@ -56,6 +57,8 @@ class AssignedNotebook:
     questions: tuple[Question, ...]
     suite: Path
     misconceptions: tuple[Misconception, ...] = field(repr=False)
+    kit: tuple[str, ...] = ()
+    """The files of the helper package that the notebooks of the assignment use."""
 
     def __getstate__(self) -> dict[str, Any]:
         """What other processes get: not what is computed from it."""
@@ -173,6 +176,8 @@ def load_assignment(name: str, course: Path | None = None, suites: Path | None =
     """
     paths = source_notebooks(name, course or course_folder())
     notebooks = [_assigned(path, (suites or SUITES) / name) for path in paths]
+    kit = needed(notebook.source for notebook in notebooks)
+    notebooks = [replace(notebook, kit=kit) for notebook in notebooks]
     return Assignment(name, paths[0].parent, tuple(sorted(notebooks, key=lambda notebook: notebook.extra_credit)))
 
 

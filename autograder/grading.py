@@ -252,7 +252,14 @@ class _Sitting:
             for other in self._papers
             if other is not paper and isinstance(other.notebook, Notebook)
         }
-        return Student(paper.notebook, paper.assigned.names, beside=beside, loan=loan, isolated=self._isolated)
+        return Student(
+            paper.notebook,
+            paper.assigned.names,
+            beside=beside,
+            loan=loan,
+            kit=paper.assigned.kit,
+            isolated=self._isolated,
+        )
 
 
 @contextmanager

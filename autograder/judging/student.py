@@ -37,6 +37,7 @@ class Student(Answers):
         policy: the limits of the box.
         beside: files that lie beside the notebook, by name: the other notebooks of the submission.
         loan: functions and classes of the reference that stand in for theirs.
+        kit: the files of the helper package that it may use; by default all.
         isolated: False runs their code as a plain process, for code one trusts.
         inside: True runs it in this process, for code of our own: much faster, and nothing is sealed.
     """
@@ -51,6 +52,7 @@ class Student(Answers):
         *,
         beside: Mapping[str, bytes] | None = None,
         loan: Loan | None = None,
+        kit: tuple[str, ...] | None = None,
         isolated: bool = True,
         inside: bool = False,
     ) -> None:
@@ -58,7 +60,8 @@ class Student(Answers):
         self.problems: list[Problem] = []
         self.notebook = notebook
         self._policy = policy
-        self._new_box = partial(OpenBox, policy) if inside else partial(Box, policy, None if isolated else Way.OPEN)
+        way = None if isolated else Way.OPEN
+        self._new_box = partial(OpenBox, policy) if inside else partial(Box, policy, way, kit)
         self._bounds = None if inside else Bounds(policy.call_seconds, policy.memory)
         self._beside = dict(beside or {})
         self._statements = slice_for(notebook.statements, names)

@@ -8,13 +8,11 @@ notebook names it.
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 import shutil
 import tomllib
 import zipfile
-from importlib.util import resolve_name
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,15 +21,12 @@ import jinja2
 import coursekit
 from autograder.course import HOME
 from autograder.errors import ReleaseError
-from autograder.releasing.fragments import parse
+from autograder.kit import HOME_OF_PACKAGE, PACKAGE, needed
 from coursekit.notebook import read_notebook
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from autograder.course import AssignedNotebook, Assignment
 
-PACKAGE = "coursekit"
 CHECKS = (f"{PACKAGE}.ci.__main__", f"{PACKAGE}.ci.child")
 """Run the visible checks: ``python -m coursekit.ci``."""
 SCRIPT = "get_datasets.sh"
@@ -55,10 +50,11 @@ def fill_bundle(assignment: Assignment, released: Path, folder: Path) -> None:
     notebooks = [(folder / place / f"{each.name}.ipynb").read_text(encoding="utf-8") for each in assignment.notebooks]
     script = any(SCRIPT in text for text in notebooks)
     started = [*CHECKS, *([f"{PACKAGE}.{Path(SCRIPT).stem}"] if script else [])]
-    modules = _modules(assignment, folder / place, started)
-    for path in modules:
-        _copy(path, folder / PACKAGE / path.relative_to(_home_of_package()))
-    texts = notebooks + [path.read_text(encoding="utf-8") for path in modules]
+    read = (read_notebook(text.encode(), each.name) for text, each in zip(notebooks, assignment.notebooks, strict=True))
+    modules = needed(read, started)
+    for module in modules:
+        _copy(HOME_OF_PACKAGE / module, folder / PACKAGE / module)
+    texts = notebooks + [(HOME_OF_PACKAGE / module).read_text(encoding="utf-8") for module in modules]
     for name in sorted({name for text in texts for name in _WEIGHTS.findall(text)}):
         _copy(HOME / "datasets" / name, folder / "datasets" / name)
     for name in ("LICENSE", *([SCRIPT] if script else [])):
@@ -134,50 +130,3 @@ def _described(assigned: AssignedNotebook) -> dict[str, Any]:
 
 
 # What of the package is needed ----------------------------------------------------------------------------
-
-
-def _home_of_package() -> Path:
-    return Path(coursekit.__file__).parent
-
-
-def _modules(assignment: Assignment, folder: Path, first: Iterable[str]) -> list[Path]:
-    """The files of all modules that the notebooks in a folder import, and of those that these import, in order."""
-    waiting = list(first)
-    for assigned in assignment.notebooks:
-        path = folder / f"{assigned.name}.ipynb"
-        for statement in read_notebook(path.read_bytes(), path.stem).statements:
-            waiting += _imports(statement.source, "")
-    found: dict[str, Path] = {}
-    while waiting:
-        name = waiting.pop()
-        file = _file_of(name)
-        if name not in found and file is not None:
-            found[name] = file
-            above = name.rpartition(".")[0]
-            code = file.read_text(encoding="utf-8")
-            waiting += [above, *_imports(code, name if file.name == "__init__.py" else above)]
-    return sorted(found.values())
-
-
-def _file_of(module: str) -> Path | None:
-    root, _, rest = module.partition(".")
-    place = _home_of_package().joinpath(*rest.split(".")) if rest else _home_of_package()
-    files = (place.with_suffix(".py"), place / "__init__.py")
-    return next((file for file in files if root == PACKAGE and file.is_file()), None)
-
-
-def _imports(code: str, package: str) -> Iterator[str]:
-    """What may be modules among all that is imported anywhere in some code, but for what only type checkers import."""
-    waiting: list[ast.AST] = list(ast.iter_child_nodes(parse(code) or ast.Module([], [])))
-    while waiting:
-        node = waiting.pop()
-        match node:
-            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
-                waiting += node.orelse
-            case ast.Import():
-                yield from (alias.name for alias in node.names)
-            case ast.ImportFrom():
-                base = resolve_name("." * node.level + (node.module or ""), package)
-                yield from (base, *(f"{base}.{alias.name}" for alias in node.names))
-            case _:
-                waiting += ast.iter_child_nodes(node)

@@ -81,19 +81,20 @@ class Box:
     Args:
         policy: its limits.
         way: how it is shut; by default in the strongest way of this machine.
+        kit: the files of the helper package that it shows; by default all.
 
     Raises:
         SandboxUnavailable: this machine cannot isolate; the error says what is missing.
         BrokenBox: the worker did not come up.
     """
 
-    def __init__(self, policy: Policy = POLICY, way: Way | None = None) -> None:
+    def __init__(self, policy: Policy = POLICY, way: Way | None = None, kit: tuple[str, ...] | None = None) -> None:
         self.policy = policy
         self.changed: list[set[str]] = []
         """The arguments that each step of the latest request has changed, as their functions name them."""
         self._closed = self._anew = False
         self._numbers = itertools.count(secrets.randbits(32))
-        self._child = forkserver.fork(way)
+        self._child = forkserver.fork(way, kit)
         self._sink, self._source = self._child.sink, self._child.source
         self._received = bytearray()
         os.set_blocking(self._sink, False)

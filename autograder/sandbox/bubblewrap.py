@@ -21,8 +21,8 @@ ENVIRONMENT = {
 """All of the environment that the student's code has."""
 
 
-def command(file: str) -> list[str]:
-    """The command line that runs a file of the view, up to its arguments.
+def command(file: str, kit: tuple[str, ...] | None = None) -> list[str]:
+    """The command line that runs a file of the view, with these files of the kit in it, up to its arguments.
 
     What runs has one capability, to give each process it forks namespaces and a file system of its own.
 
@@ -37,7 +37,7 @@ def command(file: str) -> list[str]:
     arguments = [executable, "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--as-pid-1"]
     arguments += ["--uid", "65534", "--gid", "65534", "--hostname", "box", "--cap-drop", "ALL"]
     arguments += ["--cap-add", "CAP_SYS_ADMIN"]
-    shown, python = view.in_box()
+    shown, python = view.in_box(kit)
     arguments += shown
     for device in view.DEVICES:
         arguments += ["--dev-bind", device, device]

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import threading
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from autograder.errors import AutograderError, BrokenBox, NamespacesForbidden, SandboxUnavailable
 from autograder.sandbox import bubblewrap
@@ -22,6 +23,7 @@ from autograder.sandbox.ways import Way
 
 REFUSALS = ("bwrap:", "sealing:")
 """How the last words begin of what was not allowed to shut itself in."""
+Kit: TypeAlias = "tuple[str, ...] | None"
 NEWER_KERNEL = "Landlock is needed: Linux 5.13 or newer, with landlock among the security modules that are switched on."
 
 
@@ -63,9 +65,9 @@ class ForkServer:
         BrokenBox: it did not come up.
     """
 
-    def __init__(self, way: Way) -> None:
+    def __init__(self, way: Way, kit: Kit) -> None:
         self.way, self.process = way, os.getpid()
-        command, instructions = way.command(), json.dumps(way.instructions()).encode()
+        command, instructions = way.command(kit), json.dumps(way.instructions(kit)).encode()
         self._control, inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with inside:
             self._server = subprocess.Popen(  # noqa: S603 - our own command line
@@ -127,47 +129,49 @@ class ForkServer:
         return BrokenBox(f"The sandbox did not start: {said[-500:]}")
 
 
-_servers: dict[Way | None, ForkServer] = {}
-"""Those of this process; None stands for the strongest way."""
+_servers: dict[tuple[Way | None, Kit], ForkServer] = {}
+"""Those of this process; None stands for the strongest way, and for the whole kit."""
 _one_at_a_time = threading.Lock()
 
 
-def fork(way: Way | None = None) -> Child:
+def fork(way: Way | None = None, kit: Kit = None) -> Child:
     """A new worker, of the one fork server that this process has for each way; by default in the strongest way.
+
+    It sees these files of the helper package, by default all.
 
     Raises:
         SandboxUnavailable: this machine cannot isolate; the error says what is missing.
         BrokenBox: the fork server did not come up.
     """
     with _one_at_a_time:
-        server = _server(way)
+        server = _server(way, kit)
         with contextlib.suppress(OSError):  # killed, perhaps: then a new one has to do it
             return server.fork()
         server.close()
         for known in [known for known, other in _servers.items() if other is server]:
             del _servers[known]
-        return _server(way).fork()
+        return _server(way, kit).fork()
 
 
 def strongest() -> Way:
     """The strongest way to shut code in on this machine: found out by trying. Raises as :func:`fork` does."""
     with _one_at_a_time:
-        return _server(None).way
+        return _server(None, None).way
 
 
-def _server(way: Way | None) -> ForkServer:
-    server = _servers.get(way)
+def _server(way: Way | None, kit: Kit) -> ForkServer:
+    server = _servers.get((way, kit))
     if server is None or server.process != os.getpid():  # that of the process which this one was forked from
-        server = _servers[way] = ForkServer(way) if way else _strongest()
+        server = _servers[way, kit] = ForkServer(way, kit) if way else _strongest(kit)
     return server
 
 
-def _strongest() -> ForkServer:
+def _strongest(kit: Kit) -> ForkServer:
     try:
-        return _server(Way.NAMESPACES)
+        return _server(Way.NAMESPACES, kit)
     except NamespacesForbidden as forbidden:
         try:
-            return _server(Way.LANDLOCK)
+            return _server(Way.LANDLOCK, kit)
         except SandboxUnavailable as error:
             raise SandboxUnavailable(f"{forbidden.message} {error.message}", forbidden.fix) from None
 

@@ -68,9 +68,13 @@ def standard_library() -> dict[str, Path]:
 
 
 @cache
-def packages() -> tuple[tuple[Path, str], ...]:
-    """Each file or folder of the packages the kit depends on, and of the kit, with its name under /packages."""
-    found: dict[str, Path] = {"coursekit": Path(coursekit.__file__).parent}
+def packages(kit: tuple[str, ...] | None = None) -> tuple[tuple[Path, str], ...]:
+    """Each file or folder of the packages the kit depends on, and of the kit, with its name under /packages.
+
+    Of ``coursekit`` there are only the files of the ``kit``, by default all.
+    """
+    home = Path(coursekit.__file__).parent
+    found = {home.name: home} if kit is None else {f"{home.name}/{file}": home / file for file in kit}
     wanted, done = list(metadata.requires(KIT) or ()), set()
     while wanted:
         requirement = wanted.pop()
@@ -90,12 +94,12 @@ def packages() -> tuple[tuple[Path, str], ...]:
     return tuple(sorted((real, top) for top, real in found.items()))
 
 
-def in_box() -> tuple[list[str], str]:
+def in_box(kit: tuple[str, ...] | None = None) -> tuple[list[str], str]:
     """The bubblewrap arguments that show all of it, read-only, and the interpreter's path inside."""
     arguments, python = interpreter()
     arguments = list(arguments)
     for name in INSIDE:
         arguments += ["--ro-bind", str(Path(__file__).with_name(name)), f"{BOX}/{name}"]
-    for real, top in packages():
+    for real, top in packages(kit):
         arguments += ["--ro-bind", str(real), f"{PACKAGES}/{top}"]
     return arguments, python

@@ -28,17 +28,20 @@ class Way(Enum):
     LANDLOCK = "Landlock"
     OPEN = "open"
 
-    def command(self) -> list[str]:
-        """The command line of the fork server, up to its arguments. Raises SandboxUnavailable."""
+    def command(self, kit: tuple[str, ...] | None = None) -> list[str]:
+        """The command line of the fork server, up to its arguments. Raises SandboxUnavailable.
+
+        Its boxes see these files of the helper package, by default all.
+        """
         if self is Way.NAMESPACES:
-            return bubblewrap.command(f"{view.BOX}/{view.INSIDE[0]}")
+            return bubblewrap.command(f"{view.BOX}/{view.INSIDE[0]}", kit)
         return [sys.executable, "-I", "-S", str(Path(__file__).with_name(view.INSIDE[0]))]
 
     def environment(self) -> dict[str, str]:
         """All of the environment of that command."""
         return {**view.ENVIRONMENT, "TMPDIR": tempfile.gettempdir()}
 
-    def instructions(self) -> dict[str, Any]:
+    def instructions(self, kit: tuple[str, ...] | None = None) -> dict[str, Any]:
         """How the fork server seals, as it reads it. Raises SandboxUnavailable."""
         told: dict[str, Any] = {
             "namespaces": self is Way.NAMESPACES,
@@ -55,7 +58,7 @@ class Way(Enum):
             told["paths"] = [view.PACKAGES]
         elif self is Way.LANDLOCK:
             links = {f"python/{name}": str(real.resolve()) for name, real in view.standard_library().items()}
-            links |= {f"packages/{name}": str(real.resolve()) for real, name in view.packages()}
+            links |= {f"packages/{name}": str(real.resolve()) for real, name in view.packages(kit)}
             told |= {"filter": filters.program(alone=False), "links": links}
             told["readable"] = [*links.values(), *view.libraries()]
             told["paths"] = ["{shared}/python", "{shared}/python/lib-dynload", "{shared}/packages"]

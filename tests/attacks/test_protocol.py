@@ -42,7 +42,7 @@ def scripted(script):
 @contextmanager
 def scripted_box(script, policy):
     """A box with such a worker."""
-    with patch.object(forkserver, "fork", lambda _: scripted(script)), Box(policy) as box:
+    with patch.object(forkserver, "fork", lambda *_: scripted(script)), Box(policy) as box:
         yield box
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import coursekit
 from autograder.sandbox import POLICY, Box, Way, forkserver
 
 REPOSITORY = Path(__file__).parents[3]
@@ -64,6 +65,18 @@ def test_the_grader_cannot_be_imported(box, run):
 def test_what_the_kit_depends_on_can_be_imported(box, run):
     for module in ("numpy", "h5py", "imageio", "matplotlib", "tqdm", "coursekit"):
         assert run(box, f"import {module}") is None
+
+
+def test_of_the_kit_only_those_files_are_there_that_an_assignment_needs(way, run, ask):
+    """The others may hold what it asks for."""
+    with Box(way=way, kit=("__init__.py", "errors.py", "notebook/__init__.py")) as box:
+        assert run(box, "import coursekit.errors") is None
+        assert run(box, "import coursekit.layers") == "ModuleNotFoundError"
+        home = ask(box, "__import__('os').path.dirname(__import__('coursekit').__file__)")
+        assert run(box, f"open({home + '/layers.py'!r})") == "FileNotFoundError"
+        assert run(box, f"open({str(Path(coursekit.__file__).with_name('layers.py'))!r})") in {
+            *("FileNotFoundError", "PermissionError"),
+        }
 
 
 def test_the_environment_holds_nothing_of_the_hosts(monkeypatch, way, ask):
