@@ -316,6 +316,8 @@ class Box:
 
     def _died(self) -> Died:
         code = self._child.ended(1) or 0  # not seen to end: the pipe is closed, but somebody is still there
+        if isinstance(code, str):
+            return Died(f"could not be forked: {code}")
         number = -code if code < 0 else code - 128
         if number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE):
             return Died("crashed the interpreter (for instance by endless recursion)")

@@ -3,6 +3,7 @@
 It starts with one message of how to seal (see :mod:`autograder.sandbox.ways`), and says when it is there. From then on
 each message brings three descriptors: where the worker's requests come from, where its answers go, and its leash. When
 the other end of the leash closes, the worker is killed; how it ended is told on the leash, and its folder taken away.
+Why there is no worker is told there, too.
 What runs in a worker never runs here.
 """
 
@@ -160,8 +161,10 @@ class Keeper:
                         work(way, shared, folder, parent, source, sink)
                     finally:
                         os._exit(1)
-        except OSError:  # no room on the disk, or too many processes: for the moment, perhaps
-            os.close(leash)
+        except OSError as error:  # no room on the disk, or too many processes: for the moment, perhaps
+            if folder is not shared:
+                folder.rmdir()
+            self._tell(leash, f"{error.strerror}")
             return
         self._keep(Running(child, os.pidfd_open(child), leash, None if folder is shared else folder))
 
@@ -191,9 +194,14 @@ class Keeper:
         if running.folder is not None:
             self._remove(running.folder)
         if running.leash >= 0:
-            with contextlib.suppress(OSError):
-                os.write(running.leash, f"{code}".encode())
-            os.close(running.leash)
+            self._tell(running.leash, f"{code}")
+
+    @staticmethod
+    def _tell(leash: int, what: str) -> None:
+        """Say the last that there is to say of a worker, if anybody still listens."""
+        with contextlib.suppress(OSError):
+            os.write(leash, what.encode())
+        os.close(leash)
 
     def _remove(self, folder: Path) -> None:
         """Take a folder away; if there is something in it, by another process, since that may take long."""

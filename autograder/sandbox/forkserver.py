@@ -35,13 +35,17 @@ class Child:
     source: int
     leash: socket.socket
 
-    def ended(self, seconds: float) -> int | None:
-        """How it ended, negative for a signal; None if it has not within ``seconds``, or was not seen to."""
+    def ended(self, seconds: float) -> int | str | None:
+        """How it ended, negative for a signal, or why there never was one.
+
+        None if it has not ended within ``seconds``, or was not seen to.
+        """
         self.leash.settimeout(seconds)
         try:
-            return int(self.leash.recv(16))
-        except (OSError, ValueError):
+            told = self.leash.recv(256).decode()
+        except OSError:
             return None
+        return int(told) if told.removeprefix("-").isdigit() else told or None
 
     def kill(self) -> None:
         """End it and everything in it, and wait until it has ended."""

@@ -51,8 +51,10 @@ def processes_apart() -> Iterator[None]:
     here = os.pidfd_open(os.getpid())
     try:
         _must(_libc().unshare(CLONE_NEWPID), "unshare")
-        yield
-        _must(_libc().setns(here, CLONE_NEWPID), "setns")  # else nobody could be forked into another one
+        try:
+            yield
+        finally:  # even if nothing could be forked: else nobody could ever be forked into another one
+            _must(_libc().setns(here, CLONE_NEWPID), "setns")
     finally:
         os.close(here)
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from autograder.sandbox import POLICY, Box, Died, Overran
+from autograder.errors import BrokenBox
+from autograder.sandbox import POLICY, Box, Died, Overran, Way
 
 
 @pytest.mark.parametrize(
@@ -127,5 +128,35 @@ def test_a_fork_server_that_was_killed_is_started_anew(way, ask, statement):
                     os.kill(process, 9)
         with pytest.raises(Died):
             box.execute(statement("pass"))
+    with Box(way=way) as box:
+        assert ask(box, "1") == 1
+
+
+FAILS_ONCE = """
+import errno, os, runpy, sys
+fork, forks = os.fork, []
+def failing():
+    forks.append(1)
+    if len(forks) == 2:  # the first one tries the way out
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    return fork()
+os.fork = failing
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.usefixtures("no_servers")
+def test_a_box_that_cannot_be_forked_says_why_and_leaves_the_next_one_alone(way, ask, monkeypatch):
+    real = Way.command
+
+    def failing(way):
+        *python, file = real(way)
+        return [*python, "-c", FAILS_ONCE, file]
+
+    monkeypatch.setattr(Way, "command", failing)
+    with pytest.raises(BrokenBox, match="could not be forked: Resource temporarily unavailable"), Box(way=way):
+        pass
+    assert {path.name for path in Path(tempfile.gettempdir()).glob("box-*/*")} <= {"python", "packages"}
     with Box(way=way) as box:
         assert ask(box, "1") == 1
