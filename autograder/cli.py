@@ -86,13 +86,12 @@ def grade(
     loud = Console(stderr=True)
     console = loud if json_lines else Console()
     lines = sys.stdout if json_lines else None
-    if unsafe:
-        loud.print(Text("Grading without a sandbox: this notebook can do whatever you can.", "red bold"))
     if json_file is not None:
         must_be_writable(json_file)
     course = course_folder()
     assigned = load_assignment(assignment, course)
     submissions = find_submissions(assignment, paths or (submitted_folder(course),))
+    _say_how_isolated(loud, unsafe=unsafe, here=scheduler is None)
     seeds = {} if seed is None else {submission.student: seed for submission in submissions}
     where: Any = {"jobs": jobs, "scheduler": scheduler, "seeds": seeds}
     told, tally = [], Tally()
@@ -124,6 +123,16 @@ def grade(
         sys.exit(1)
 
 
+def _say_how_isolated(console: Console, *, unsafe: bool, here: bool) -> None:
+    """Warn of everything but the strongest sandbox; machines elsewhere may have another one."""
+    from autograder.terminal import show_isolation
+
+    if unsafe:
+        console.print(Text("Grading without a sandbox: this notebook can do whatever you can.", "red bold"))
+    elif here:
+        show_isolation(console)
+
+
 @main.command()
 @click.argument("assignment")
 @click.option("--jobs", type=click.IntRange(min=1), help="Submissions at a time; by default one for each processor.")
@@ -137,7 +146,7 @@ def regrade(assignment: str, jobs: int | None, yes: bool) -> None:
     from autograder.progress import watched
     from autograder.records import Records, submitted_folder
     from autograder.regrade import regraded, review
-    from autograder.terminal import recorded, show_changes, show_failures, show_review
+    from autograder.terminal import recorded, show_changes, show_failures, show_isolation, show_review
 
     console = Console()
     course = course_folder()
@@ -146,6 +155,8 @@ def regrade(assignment: str, jobs: int | None, yes: bool) -> None:
         found = review(assigned, records.results, submitted_folder(course))
         show_review(found, assignment, console)
         total = len(found.affected)
+        if total:
+            show_isolation(Console(stderr=True))
         results = {each.student: each for each in watched(regraded(assigned, found.affected, jobs), total, console)}
         pairs = [(each, results[each.submission.student]) for each in found.affected]
         show_changes(pairs, console)
@@ -244,7 +255,9 @@ def audit(assignment: str, sample: int | None, seeds: int, seed: int | None, job
 def demo(folder: Path) -> None:
     """Make a small class (right, wrong, unwritten and broken notebooks) and grade it from end to end."""
     from autograder.demo import run_demo
+    from autograder.terminal import show_isolation
 
+    show_isolation(Console(stderr=True))
     if not run_demo(folder, Console()):
         sys.exit(1)
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from autograder.errors import AutograderError
 from autograder.gradebook.feedback import LEAD
 from autograder.outcomes import Outcome
 from autograder.progress import STYLES
 from autograder.regrade import changes
+from autograder.sandbox import namespaces_forbidden
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -69,6 +72,14 @@ def show_submission(submission: SubmissionResult, console: Console) -> None:
         _show_notebook(notebook, console)
     score = f"{submission.score:g} of {submission.max_score:g} points"
     console.print(Text(f"{submission.student}: {submission.status}, {score}, {submission.seconds:.2f} s", "bold"))
+
+
+def show_isolation(console: Console) -> None:
+    """Say it where notebooks are not shut in the strongest way. Where they cannot be at all, grading says so."""
+    with suppress(AutograderError):
+        if refused := namespaces_forbidden():
+            told = f"{refused.message} Landlock shuts the notebooks in, the second way: see docs/security.md."
+            console.print(Text(f"{told}\n  {refused.fix}", "yellow"), soft_wrap=True)
 
 
 def show_failures(submissions: Iterable[SubmissionResult], console: Console) -> bool:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 from autograder.errors import AutograderError, UsageError
 
@@ -37,6 +38,7 @@ def ci(
     from autograder.course import course_folder, load_assignment
     from autograder.files import must_be_writable, write_whole
     from autograder.outcomes import Report
+    from autograder.terminal import show_isolation
     from coursekit.ci import Threshold, tell
     from coursekit.errors import InvalidInput
 
@@ -48,6 +50,7 @@ def ci(
         must_be_writable(file)
     course = course_folder()
     assigned = load_assignment(assignment or assignment_in(path, course), course)
+    show_isolation(Console(stderr=True))
     result, run = run_ci(assigned, handed_in(assigned, path), seed=seed)
     try:
         code = tell(run, needed, click.echo, junit_file=junit, summary_file=summary)

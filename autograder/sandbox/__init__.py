@@ -1,7 +1,7 @@
 """A sealed box in which a student's notebook answers calls."""
 
 from autograder.sandbox.box import Box, Died, Lied, Overran, Raised, Step, Trouble
-from autograder.sandbox.forkserver import strongest
+from autograder.sandbox.forkserver import namespaces_forbidden, strongest
 from autograder.sandbox.policy import POLICY, Policy
 from autograder.sandbox.ways import Way
 from autograder.sandbox.workspace import OpenBox, Workspace
@@ -19,5 +19,6 @@ __all__ = [
     "Trouble",
     "Way",
     "Workspace",
+    "namespaces_forbidden",
     "strongest",
 ]

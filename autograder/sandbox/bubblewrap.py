@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 from autograder.errors import NamespacesForbidden, SandboxUnavailable
@@ -12,6 +13,12 @@ ALLOW_NAMESPACES = (
     "User namespaces may be switched off here. Try: sudo sysctl -w kernel.unprivileged_userns_clone=1 "
     "kernel.apparmor_restrict_unprivileged_userns=0"
 )
+UPDATE = "It has to be version 0.5 or newer: bwrap --version"
+NO_NAMESPACES = re.compile(
+    r"bwrap: .*(new namespace|[ug]id map|(namespace|user ns|loopback|slave|mount|pivot_root).*"
+    r"(Operation not permitted|Permission denied))"
+)
+"""What it says where the kernel, or what guards it, refuses namespaces or what can be done in them."""
 ENVIRONMENT = {
     "HOME": "/tmp",  # noqa: S108 - the box's own, empty tmpfs
     "LD_LIBRARY_PATH": f"{view.PYTHON}/lib",
@@ -41,13 +48,16 @@ def command(file: str, kit: tuple[str, ...] | None = None) -> list[str]:
     arguments += shown
     for device in view.DEVICES:
         arguments += ["--dev-bind", device, device]
-    arguments += ["--size", "4096", "--tmpfs", "/tmp", "--remount-ro", "/", "--chdir", "/tmp"]  # noqa: S108
+    arguments += ["--tmpfs", "/tmp", "--remount-ro", "/", "--chdir", "/tmp"]  # noqa: S108
     arguments += ["--clearenv"]
     for name, value in ENVIRONMENT.items():
         arguments += ["--setenv", name, value]
     return [*arguments, "--", python, "-I", "-S", file]
 
 
-def forbidden(said: str) -> NamespacesForbidden:
-    """What it means for the instructor that namespaces could not be made."""
-    return NamespacesForbidden(f"bubblewrap cannot make a sandbox on this machine ({said}).", ALLOW_NAMESPACES)
+def refusal(said: str) -> SandboxUnavailable:
+    """What it means for the instructor that there is no sandbox; ``said`` are its last words, or those of the seals."""
+    told = f"bubblewrap cannot make a sandbox on this machine ({said})."
+    if NO_NAMESPACES.match(said) or not said.startswith("bwrap:"):
+        return NamespacesForbidden(told, ALLOW_NAMESPACES)
+    return SandboxUnavailable(told, UPDATE)

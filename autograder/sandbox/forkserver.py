@@ -62,7 +62,7 @@ class Child:
 
 
 class ForkServer:
-    """A running fork server.
+    """A running fork server; ``forbidden`` says why it is not of a stronger way.
 
     Raises:
         SandboxUnavailable: this machine cannot isolate in this way; the error says what is missing.
@@ -71,6 +71,7 @@ class ForkServer:
 
     def __init__(self, way: Way, kit: Kit) -> None:
         self.way, self.process = way, os.getpid()
+        self.forbidden: NamespacesForbidden | None = None
         command, instructions = way.command(kit), json.dumps(way.instructions(kit)).encode()
         self._control, inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with inside:
@@ -127,7 +128,7 @@ class ForkServer:
         self.close()
         refused = said.splitlines()[-1] if said.startswith(REFUSALS) else ""
         if refused and self.way is Way.NAMESPACES:
-            return bubblewrap.forbidden(refused)
+            return bubblewrap.refusal(refused)
         if refused:
             return SandboxUnavailable(f"This kernel cannot shut code in without namespaces ({refused}).", NEWER_KERNEL)
         return BrokenBox(f"The sandbox did not start: {said[-500:]}")
@@ -163,6 +164,12 @@ def strongest() -> Way:
         return _server(None, None).way
 
 
+def namespaces_forbidden() -> NamespacesForbidden | None:
+    """Why code is not shut in by namespaces on this machine; None if it is. Raises as :func:`fork` does."""
+    with _one_at_a_time:
+        return _server(None, None).forbidden
+
+
 def _server(way: Way | None, kit: Kit) -> ForkServer:
     server = _servers.get((way, kit))
     if server is None or server.process != os.getpid():  # that of the process which this one was forked from
@@ -173,11 +180,13 @@ def _server(way: Way | None, kit: Kit) -> ForkServer:
 def _strongest(kit: Kit) -> ForkServer:
     try:
         return _server(Way.NAMESPACES, kit)
-    except NamespacesForbidden as forbidden:
+    except NamespacesForbidden as refused:
         try:
-            return _server(Way.LANDLOCK, kit)
+            server = _server(Way.LANDLOCK, kit)
         except SandboxUnavailable as error:
-            raise SandboxUnavailable(f"{forbidden.message} {error.message}", forbidden.fix) from None
+            raise SandboxUnavailable(f"{refused.message} {error.message}", refused.fix) from None
+        server.forbidden = refused
+        return server
 
 
 @atexit.register
