@@ -67,6 +67,8 @@ FORBIDDEN_CALLS = (
     # mounts
     "mount", "umount2", "pivot_root", "chroot", "move_mount", "open_tree", "fsopen", "fsconfig", "fsmount",
     "fspick", "mount_setattr",
+    # another filter, as prctl could set one
+    "seccomp",
     # wide doors into the kernel
     "bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register",
     "add_key", "request_key", "keyctl", "init_module", "finit_module", "delete_module", "kexec_load",

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from autograder.sandbox import POLICY, Box, Raised, Step, Trouble, forkserver
+from autograder.sandbox import POLICY, Box, Lied, Raised, Step, Trouble, forkserver
 from autograder.sandbox.wire import HEADER, Handle
 
 EXAMPLES = int(os.environ.get("ATTACK_EXAMPLES", "300"))
@@ -150,6 +150,14 @@ def test_an_answer_is_plain_or_ends_the_box(script):
             assert isinstance(value, Raised) or is_plain(value)
             assert not set("\x1b\x07\u202e\ud800") & set(shown(value))
             assert all(name.isprintable() for names in box.changed for name in names)
+
+
+def test_arguments_larger_than_those_of_a_loan_do_not_reach_what_is_lent():
+    asked = []
+    script = [lending({"t": ["call", None, "f", {"t": []}, {"d": []}]}, bytes(101)), results({"value": 1})]
+    with scripted_box(script, replace(POLITE, loan=100)) as box, pytest.raises(Lied, match="too much"):
+        box.perform([Step("call", "f")], asked.append)
+    assert not asked
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from autograder.judging.answers import Reference
-from autograder.judging.lending import Loan, needed_loan
+from autograder.judging.lending import Borrowed, Loan, needed_loan
 from autograder.judging.student import Student
 from autograder.judging.verdicts import CallFailed
 from autograder.outcomes import Outcome
@@ -359,6 +359,15 @@ def test_of_a_lent_object_no_more_is_in_reach_than_its_public_face(lent_layer, s
     source = f"def f():\n    layer = Layer(2)\n    return layer.__dict__['_ask']({step})"
     with pytest.raises(CallFailed, match="is not lent"):
         asked(source, lent_layer)
+
+
+@pytest.mark.parametrize("name", ["__init__", "__dict__", "_secret", "_colour", "double.__globals__", ""])
+@pytest.mark.parametrize("do", ["get", "set", "call"])
+def test_of_a_lent_object_itself_nothing_else_can_be_asked_or_changed(do, name):
+    lender = reference(LAYER)
+    [thing] = lender.perform([Step("call", "Layer", None, (2,), {})])
+    with pytest.raises(LookupError, match="is not lent"):
+        Borrowed(thing, lender, Loan({"Layer": lender})).answer(do, name, (7,) if do == "set" else (), {})
 
 
 def test_a_function_that_is_an_argument_is_called_where_it_is():

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from autograder.errors import BrokenBox
-from autograder.sandbox import POLICY, Box, Died, Overran, Way
+from autograder.sandbox import POLICY, Box, Died, Overran, Step, Way
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,23 @@ def test_an_endless_loop_ends_with_its_time_limit_even_when_signals_are_blocked(
         with pytest.raises(Overran, match=r"did not come to an end within 0.5 s"):
             box.execute(statement("import signal\nsignal.pthread_sigmask(0, range(1, 65))\nwhile True: pass"))
         assert time.monotonic() - started < 3
+
+
+def test_a_box_that_overran_is_gone_at_once_with_all_that_was_open_for_it(way, statement):
+    Box(way=way).close()  # from here on its fork server is there
+    before = os.listdir("/proc/self/fd")
+    box = Box(replace(POLICY, statement_seconds=0.2), way)
+    with pytest.raises(Overran):
+        box.execute(statement("while True: pass"))
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_the_time_in_which_it_is_answered_makes_its_limit_longer_only_so_far(way, run):
+    with Box(replace(POLICY, call_seconds=0.5, lent_seconds=0.5), way) as box:
+        box.lend(["ask"])
+        assert run(box, "def f():\n    for _ in range(60): ask()") is None
+        with pytest.raises(Overran):
+            box.perform([Step("call", "f")], lambda _: time.sleep(0.04))
 
 
 def test_processor_time_is_limited_even_when_wall_time_is_not(way, statement):
