@@ -7,7 +7,7 @@ import sys
 from collections import deque
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -19,6 +19,9 @@ from autograder.commands.collecting import collect
 from autograder.commands.gradescope import gradescope
 from autograder.errors import AutograderError
 from autograder.files import in_reports, must_be_writable, write_whole
+
+if TYPE_CHECKING:
+    from autograder.course import Assignment
 
 
 class Commands(click.Group):
@@ -91,7 +94,7 @@ def grade(
     course = course_folder()
     assigned = load_assignment(assignment, course)
     submissions = find_submissions(assignment, paths or (submitted_folder(course),))
-    _say_how_isolated(loud, unsafe=unsafe, here=scheduler is None)
+    _say_how_isolated(loud, assigned, unsafe=unsafe, here=scheduler is None)
     seeds = {} if seed is None else {submission.student: seed for submission in submissions}
     where: Any = {"jobs": jobs, "scheduler": scheduler, "seeds": seeds}
     told, tally = [], Tally()
@@ -123,14 +126,14 @@ def grade(
         sys.exit(1)
 
 
-def _say_how_isolated(console: Console, *, unsafe: bool, here: bool) -> None:
+def _say_how_isolated(console: Console, assignment: Assignment, *, unsafe: bool, here: bool) -> None:
     """Warn of everything but the strongest sandbox; machines elsewhere may have another one."""
     from autograder.terminal import show_isolation
 
     if unsafe:
         console.print(Text("Grading without a sandbox: this notebook can do whatever you can.", "red bold"))
     elif here:
-        show_isolation(console)
+        show_isolation(console, assignment)
 
 
 @main.command()
@@ -156,7 +159,7 @@ def regrade(assignment: str, jobs: int | None, yes: bool) -> None:
         show_review(found, assignment, console)
         total = len(found.affected)
         if total:
-            show_isolation(Console(stderr=True))
+            show_isolation(Console(stderr=True), assigned)
         results = {each.student: each for each in watched(regraded(assigned, found.affected, jobs), total, console)}
         pairs = [(each, results[each.submission.student]) for each in found.affected]
         show_changes(pairs, console)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from autograder.course import Assignment
     from autograder.outcomes import NotebookResult, QuestionResult, Report, SubmissionResult
     from autograder.progress import Tally
     from autograder.records import Records
@@ -74,10 +75,13 @@ def show_submission(submission: SubmissionResult, console: Console) -> None:
     console.print(Text(f"{submission.student}: {submission.status}, {score}, {submission.seconds:.2f} s", "bold"))
 
 
-def show_isolation(console: Console) -> None:
-    """Say it where notebooks are not shut in the strongest way. Where they cannot be at all, grading says so."""
+def show_isolation(console: Console, assignment: Assignment | None = None) -> None:
+    """Say it where notebooks are not shut in the strongest way. Where they cannot be at all, grading says so.
+
+    With an ``assignment``, the sandbox that is tried is the one that its notebooks are going to be in.
+    """
     with suppress(AutograderError):
-        if refused := namespaces_forbidden():
+        if refused := namespaces_forbidden(assignment.notebooks[0].kit if assignment else None):
             told = f"{refused.message} Landlock shuts the notebooks in, the second way: see docs/security.md."
             console.print(Text(f"{told}\n  {refused.fix}", "yellow"), soft_wrap=True)
 

@@ -50,7 +50,7 @@ def ci(
         must_be_writable(file)
     course = course_folder()
     assigned = load_assignment(assignment or assignment_in(path, course), course)
-    show_isolation(Console(stderr=True))
+    show_isolation(Console(stderr=True), assigned)
     result, run = run_ci(assigned, handed_in(assigned, path), seed=seed)
     try:
         code = tell(run, needed, click.echo, junit_file=junit, summary_file=summary)

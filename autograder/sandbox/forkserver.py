@@ -164,10 +164,13 @@ def strongest() -> Way:
         return _server(None, None).way
 
 
-def namespaces_forbidden() -> NamespacesForbidden | None:
-    """Why code is not shut in by namespaces on this machine; None if it is. Raises as :func:`fork` does."""
+def namespaces_forbidden(kit: Kit = None) -> NamespacesForbidden | None:
+    """Why code is not shut in by namespaces on this machine; None if it is. Raises as :func:`fork` does.
+
+    It takes the fork server that shows these files of the helper package.
+    """
     with _one_at_a_time:
-        return _server(None, None).forbidden
+        return _server(None, kit).forbidden
 
 
 def _server(way: Way | None, kit: Kit) -> ForkServer:

@@ -46,11 +46,11 @@ def test_an_endless_loop_ends_with_its_time_limit_even_when_signals_are_blocked(
 
 def test_a_box_that_overran_is_gone_at_once_with_all_that_was_open_for_it(way, statement):
     Box(way=way).close()  # from here on its fork server is there
-    before = os.listdir("/proc/self/fd")
+    before = sorted(Path("/proc/self/fd").iterdir())
     box = Box(replace(POLICY, statement_seconds=0.2), way)
     with pytest.raises(Overran):
         box.execute(statement("while True: pass"))
-    assert os.listdir("/proc/self/fd") == before
+    assert sorted(Path("/proc/self/fd").iterdir()) == before
 
 
 def test_the_time_in_which_it_is_answered_makes_its_limit_longer_only_so_far(way, run):

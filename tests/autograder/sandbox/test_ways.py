@@ -64,7 +64,7 @@ def test_without_namespaces_and_landlock_nothing_is_graded(monkeypatch):
     )
     real = Way.command
     old = [sys.executable, "-c", old_kernel]
-    monkeypatch.setattr(Way, "command", lambda way, kit=None: old if way is Way.LANDLOCK else real(way))
+    monkeypatch.setattr(Way, "command", lambda way, kit: old if way is Way.LANDLOCK else real(way, kit))
     with pytest.raises(SandboxUnavailable, match=r"No permissions to create new namespace.*Landlock") as caught:
         Box()
     assert "sysctl" in caught.value.fix
