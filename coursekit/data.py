@@ -140,7 +140,7 @@ def load_captions(path: str | os.PathLike[str] = "datasets/scenes.h5") -> Captio
     except InvalidInput as error:
         raise _unusable(file, f"does not hold what it should: {error}") from error
     except PermissionError as error:
-        raise DatasetUnusable(f"{file} may not be read by you. Try: chmod u+r '{file}'") from error
+        raise DatasetUnusable(f"You have no permission to read {file}. Try: chmod u+r '{file}'") from error
     except IsADirectoryError as error:
         raise _unusable(file, "is a folder, not a file") from error
     except MemoryError as error:

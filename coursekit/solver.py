@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +32,8 @@ class CaptioningSolver:
     """Trains a captioning model on a data set.
 
     One *epoch* goes once through all captions of the train split, in an order that depends on the seed and on the
-    number of the epoch alone. So a training that was interrupted goes on exactly as it would have done.
+    number of the epoch alone. One that breaks off, by an error or by Ctrl-C, is undone: model, optimizer and losses are
+    as before it. So a training that was interrupted goes on exactly as it would have done, in the same session too.
 
     Attributes:
         losses: The loss of each minibatch so far.
@@ -102,15 +105,27 @@ class CaptioningSolver:
         steps = -(-len(self.data.train.captions) // self.batch_size)
         with progress_bar(epochs * steps, "step", initial=min(self.epoch, epochs) * steps) as bar:
             while self.epoch < epochs:
-                rate = self.learning_rate * self.decay**self.epoch
-                for features, captions in self._minibatches():
-                    self._step(features, captions, rate)
-                    bar.update()
-                    bar.set_postfix_str(f"epoch {self.epoch + 1}, loss {self.losses[-1]:.3f}", refresh=False)
-                self.epoch += 1
-                self.val_losses.append(self._validate())
+                with self._done_or_undone():
+                    rate = self.learning_rate * self.decay**self.epoch
+                    for features, captions in self._minibatches():
+                        self._step(features, captions, rate)
+                        bar.update()
+                        bar.set_postfix_str(f"epoch {self.epoch + 1}, loss {self.losses[-1]:.3f}", refresh=False)
+                    self.epoch += 1
+                    self.val_losses.append(self._validate())
                 if checkpoint is not None:
                     self._save(Path(checkpoint))
+
+    @contextmanager
+    def _done_or_undone(self) -> Iterator[None]:
+        """Bring back what there was before the block if it does not come to its end."""
+        kept = deepcopy((self.model.params, self.optimizer.state, self.losses, self.val_losses, self.epoch))
+        try:
+            yield
+        except BaseException:  # Ctrl-C is no Exception
+            params, self.optimizer.state, self.losses, self.val_losses, self.epoch = kept
+            self.model.params.update(params)
+            raise
 
     def _minibatches(self) -> Iterator[tuple[Floats, Integers]]:
         """Yield features and captions, each caption once."""
@@ -192,7 +207,7 @@ class CaptioningSolver:
                     self.model.params.update(params)
                     self.optimizer.state = state
         except PermissionError as error:
-            raise DatasetUnusable(f"{path} may not be read by you. Try: chmod u+r '{path}'") from error
+            raise DatasetUnusable(f"You have no permission to read {path}. Try: chmod u+r '{path}'") from error
         except Exception as error:  # a damaged file makes HDF5 raise nearly anything
             raise DatasetUnusable(f"{path} is damaged, or is no checkpoint. {mend}") from error
         if not known:

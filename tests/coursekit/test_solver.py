@@ -190,6 +190,41 @@ def test_a_model_that_does_not_fit_the_data_is_refused(make, words):
         make()
 
 
+class BreaksOff(Bowl):
+    """The bowl, and Ctrl-C in one of its calls."""
+
+    def __init__(self, at):
+        super().__init__()
+        self.at = at
+
+    def loss(self, features, captions):
+        if len(self.shown) == self.at:
+            self.at = None
+            raise KeyboardInterrupt
+        return super().loss(features, captions)
+
+
+# Of three epochs with three steps and a validation each: within an epoch, at its first step, in its validation.
+@pytest.mark.parametrize("at", [5, 8, 7])
+@pytest.mark.parametrize("checkpoint", [None, "checkpoint.h5"])
+@pytest.mark.parametrize("optimizer", [SGD, Momentum, Adam])
+def test_an_epoch_that_is_broken_off_is_undone_and_the_training_goes_on_as_if_it_had_not_been(
+    tmp_path, optimizer, checkpoint, at
+):
+    file = checkpoint and tmp_path / checkpoint
+    solver = CaptioningSolver(BreaksOff(at), data(), optimizer(), batch_size=4)
+    with pytest.raises(KeyboardInterrupt):
+        solver.train(3, file)
+    epochs = at // 4
+    assert (solver.epoch, len(solver.losses), len(solver.val_losses)) == (epochs, 3 * epochs, epochs)
+    assert same_params(solver, trained(epochs, optimizer()))
+    solver.train(3, file)
+    whole = trained(3, optimizer())
+    assert solver.losses == whole.losses
+    assert solver.val_losses == whole.val_losses
+    assert same_params(solver, whole)
+
+
 # ---------------------------------------------------------------------------------------------------- checkpoints
 
 
@@ -215,12 +250,18 @@ def test_a_training_that_is_done_is_read_from_its_checkpoint(tmp_path):
     assert same_params(read, trained(2))
 
 
-def test_a_solver_that_is_further_than_the_checkpoint_keeps_what_it_has(tmp_path):
+@pytest.mark.parametrize("epochs", [1, 2], ids=["as far", "further"])
+def test_a_solver_that_is_as_far_as_the_checkpoint_or_further_keeps_what_it_has(tmp_path, epochs):
     path = tmp_path / "checkpoint.h5"
     CaptioningSolver(Bowl(), data(), batch_size=4).train(1, path)
-    solver = trained(2)
+    solver, other = (CaptioningSolver(Bowl(), data(), batch_size=4) for _ in range(2))
+    for each in solver, other:
+        each.model.params["b"] += 1  # from another start, so that the checkpoint's losses would be others
+    solver.train(epochs)
     solver.train(3, path)
-    assert solver.losses == trained(3).losses
+    other.train(3)
+    assert solver.losses == other.losses
+    assert same_params(solver, other)
 
 
 @pytest.mark.parametrize(
