@@ -10,7 +10,6 @@ traceback that Jupyter then shows.
 from __future__ import annotations
 
 import html
-import inspect
 import sys
 import traceback
 from dataclasses import replace
@@ -22,7 +21,7 @@ from coursekit.errors import CheckFailed
 from coursekit.gradcheck import LIMITS, STEP, Comparison, compare, numeric_gradients
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -63,13 +62,14 @@ def check_values(
     returned = _call(function, inputs, report)
     spoilt = [name for name in unchanged if report.changed.get(name)]
     if spoilt:
-        _refuse(f"{report.title} changes {' and '.join(spoilt)}, and has to leave it as it was.")
-    outputs = returned if isinstance(returned, tuple) else (returned,)
+        left = "it as it was" if len(spoilt) == 1 else "them as they were"
+        _refuse(f"{report.title} changes {' and '.join(spoilt)}, and has to leave {left}.")
+    # A list where one array is expected is told as a list.
+    outputs = [returned] if isinstance(returned, list) and len(expected) == 1 else _values(returned)
     if len(outputs) < len(expected) or (
         any(each is ... for each in expected.values()) and len(outputs) > len(expected)
     ):
-        values = "1 value" if len(outputs) == 1 else f"{len(outputs)} values"
-        _refuse(f"{report.title} returned {values}; {', '.join(expected)} are expected.")
+        _refuse_number(function, returned, expected)
     for (name, right), output in zip(expected.items(), outputs, strict=False):
         if right is not ...:
             report.add(compare(name, output, right))
@@ -103,17 +103,15 @@ def check_gradients(forward: Function, backward: Function, **inputs: object) -> 
     *outputs, cache = _forward(forward, values, report)
     upstream = [np.asarray(rng.standard_normal(np.shape(output))) for output in outputs]
     arguments = {f"upstream gradient {place}": each for place, each in enumerate(upstream, 1)}
-    returned = _call(backward, {**arguments, "cache": cache}, report)
-    gradients = returned if isinstance(returned, tuple) else (returned,)
     names = [f"d{name}" for name in wrt]
-    if len(gradients) != len(names):
-        _refuse(f"{report.title} returned {len(gradients)} values; expected are {', '.join(names)}.")
+    gradients = _expected(names, backward, {**arguments, "cache": cache}, report)
 
-    def evaluate(batch: list[dict[str, object]]) -> list[Sequence[NDArray[np.float64]]]:
-        return [_forward(forward, each, report)[:-1] for each in batch]
+    def outputs_at(at: dict[str, object]) -> Sequence[NDArray[np.float64]]:
+        __tracebackhide__ = True
+        return _forward(forward, at, report)[:-1]
 
     step, limit = _precision(forward, outputs, report)
-    numeric = numeric_gradients(evaluate, values, upstream, wrt, step=step)
+    numeric = numeric_gradients(_for_each(outputs_at), values, upstream, wrt, step=step)
     for name, gradient, right in zip(names, gradients, numeric.values(), strict=True):
         report.add(compare(name, gradient, right, against="numeric", limit=limit))
     report.conclude()
@@ -144,31 +142,30 @@ def check_layer(
     values = {name: np.asarray(value) for name, value in {**inputs, **held}.items()}
     wrt = [name for name, value in values.items() if not np.issubdtype(value.dtype, np.integer)]
 
-    def forward(at: Mapping[str, Any]) -> tuple[Any, list[Any]]:
+    def forward(at: Mapping[str, Any]) -> tuple[Any, Sequence[Any]]:
+        __tracebackhide__ = True
         layer = _call(kind, {name: at[name] for name in held}, report)
-        return layer, _outputs_of(layer, {name: at[name] for name in inputs}, len(expected), report)
+        return layer, _outputs_of(layer, {name: at[name] for name in inputs}, expected, report)
 
     other = {name: 0.5 * value if name in wrt else value for name, value in values.items()}
     layer, outputs = forward({**values, **{name: other[name] for name in inputs}})
     _call(layer.backward, {f"upstream gradient {place}": output for place, output in enumerate(outputs, 1)}, report)
-    outputs = _outputs_of(layer, {name: values[name] for name in inputs}, len(expected), report)
+    outputs = _outputs_of(layer, {name: values[name] for name in inputs}, expected, report)
     for (name, right), output in zip(expected.items(), outputs, strict=True):
         report.add(compare(name, output, right))
 
     upstream = [np.asarray(rng.standard_normal(np.shape(output))) for output in outputs]
     arguments = {f"upstream gradient {place}": each for place, each in enumerate(upstream, 1)}
-    returned = _call(layer.backward, arguments, report)
-    gradients = returned if isinstance(returned, (tuple, list)) else (returned,)
     names = [f"d{name}" for name in wrt if name in inputs]
-    if len(gradients) != len(names):
-        _refuse(f"{_name(layer.backward)} returned {len(gradients)} values; expected are {', '.join(names)}.")
+    gradients = _expected(names, layer.backward, arguments, report)
     found = dict(zip(names, gradients, strict=True)) | {f"d{name}": getattr(layer, f"d{name}", None) for name in held}
 
-    def evaluate(batch: list[dict[str, Any]]) -> list[Sequence[NDArray[np.float64]]]:
-        return [forward(each)[1] for each in batch]
+    def outputs_at(at: dict[str, Any]) -> Sequence[NDArray[np.float64]]:
+        __tracebackhide__ = True
+        return forward(at)[1]
 
     step, limit = _precision(layer.forward, outputs, report)
-    for name, right in numeric_gradients(evaluate, values, upstream, wrt, step=step).items():
+    for name, right in numeric_gradients(_for_each(outputs_at), values, upstream, wrt, step=step).items():
         report.add(compare(f"d{name}", found[f"d{name}"], right, against="numeric", limit=limit))
     report.conclude()
 
@@ -186,15 +183,16 @@ def check_model(model: Model, *inputs: object, loss: float) -> None:
     """
     __tracebackhide__ = True
     report = _Report(_name(model.loss))
-    arguments = dict(zip(inspect.signature(model.loss).parameters, inputs, strict=False))
+    arguments = {f"argument {place}": each for place, each in enumerate(inputs, 1)}
 
-    def evaluate(batch: list[dict[str, Any]]) -> list[Sequence[NDArray[np.float64]]]:
-        return [[_loss(model, params, arguments, report)[0]] for params in batch]
+    def loss_at(params: dict[str, Any]) -> Sequence[NDArray[np.float64]]:
+        __tracebackhide__ = True
+        return [_loss(model, params, arguments, report)[0]]
 
     value, gradients = _loss(model, model.params, arguments, report)
     report.add(compare("loss", value, loss))
     step, limit = _precision(model.loss, [value], report)
-    numeric = numeric_gradients(evaluate, model.params, [1.0], model.params, step=step)
+    numeric = numeric_gradients(_for_each(loss_at), model.params, [1.0], model.params, step=step)
     for name, right in numeric.items():
         found = compare(f"grads[{name!r}]", gradients.get(name), right, against="numeric", limit=limit)
         report.add(found if name in gradients else replace(found, problem=f"grads has no entry {name!r}."))
@@ -270,7 +268,7 @@ def _call(function: Function, inputs: Mapping[str, object], report: _Report) -> 
     """Call the student's function on copies of the arrays; note it if it changes them.
 
     Raises:
-        CheckFailed: The function, or one that it calls, is not written yet.
+        CheckFailed: The function, or one that it calls, is not written yet, or it returns None.
     """
     __tracebackhide__ = True
     # A number stays a number: a copy of an array of shape () would be an array.
@@ -279,6 +277,8 @@ def _call(function: Function, inputs: Mapping[str, object], report: _Report) -> 
         returned = function(*copies.values())
     except NotImplementedError as error:
         _refuse(str(error) or f"{_raised_in(error)} is not written yet.")
+    if returned is None:
+        _refuse(f"{_name(function)} returns None. Does every path end in a return?")
     for name, value in inputs.items():
         changed = isinstance(value, np.ndarray) and not np.array_equal(value, np.asarray(copies[name]))
         report.changed[name] = changed
@@ -289,38 +289,68 @@ def _call(function: Function, inputs: Mapping[str, object], report: _Report) -> 
     return returned
 
 
-def _forward(function: Function, inputs: Mapping[str, object], report: _Report) -> tuple[Any, ...]:
+def _values(returned: Any) -> Sequence[Any]:
+    """Return what a function returned as a sequence of values."""
+    return returned if isinstance(returned, (tuple, list)) else (returned,)
+
+
+def _expected(
+    names: Collection[str], function: Function, inputs: Mapping[str, object], report: _Report
+) -> Sequence[Any]:
+    """Call the student's function and return its values, one for each name.
+
+    Raises:
+        CheckFailed: It is not written yet, or returns more values or fewer.
+    """
+    __tracebackhide__ = True
+    returned = _call(function, inputs, report)
+    if len(_values(returned)) != len(names):
+        _refuse_number(function, returned, names)
+    return _values(returned)
+
+
+def _refuse_number(function: Function, returned: Any, names: Collection[str]) -> NoReturn:
+    """Say that a function returned more values than these, or fewer."""
+    number = len(_values(returned))
+    found = f"{number} value" if number == 1 else f"{number} values"
+    if isinstance(returned, np.ndarray):
+        found = "a numpy array"
+    _refuse(f"{_name(function)} returned {found}; expected {', '.join(names)}.")
+
+
+def _refuse_unless_floats(function: Function, outputs: Sequence[Any], advice: str = "") -> None:
+    """Refuse outputs that no gradient can be measured of."""
+    for output in outputs:
+        if np.asarray(output).dtype.name not in LIMITS:
+            kind = "None" if output is None else type(output).__name__
+            found = f"a numpy array of {output.dtype}" if isinstance(output, np.ndarray) else kind
+            _refuse(f"{_name(function)} returned {found} where floats belong{advice}.")
+
+
+def _forward(function: Function, inputs: Mapping[str, object], report: _Report) -> Sequence[Any]:
     """Call a forward pass and return its outputs and cache.
 
     Raises:
         CheckFailed: It is not written yet, or does not return outputs that a gradient can be measured of.
     """
     __tracebackhide__ = True
-    returned = _call(function, inputs, report)
-    name = _name(function)
-    if not isinstance(returned, tuple) or len(returned) < 2:
-        _refuse(f"{name} must return its output and a cache, as a tuple.")
-    for output in returned[:-1]:
-        if np.asarray(output).dtype.name not in LIMITS:
-            _refuse(f"{name} returned {type(output).__name__} where floats belong; its own check says more.")
+    returned = _values(_call(function, inputs, report))
+    if len(returned) < 2:
+        _refuse(f"{_name(function)} must return its output and a cache, as a tuple.")
+    _refuse_unless_floats(function, returned[:-1], "; its own check says more")
     return returned
 
 
-def _outputs_of(layer: Any, inputs: Mapping[str, object], count: int, report: _Report) -> list[Any]:
+def _outputs_of(layer: Any, inputs: Mapping[str, object], names: Collection[str], report: _Report) -> Sequence[Any]:
     """Call a layer's forward pass and return its outputs.
 
     Raises:
-        CheckFailed: It is not written yet, or does not return so many outputs that a gradient can be measured of.
+        CheckFailed: It is not written yet, or does not return an output for each name that a gradient can be measured
+            of.
     """
     __tracebackhide__ = True
-    returned = _call(layer.forward, inputs, report)
-    outputs = list(returned) if isinstance(returned, (tuple, list)) else [returned]
-    name = _name(layer.forward)
-    if len(outputs) != count:
-        _refuse(f"{name} returned {len(outputs)} values; {count} {'is' if count == 1 else 'are'} expected.")
-    for output in outputs:
-        if np.asarray(output).dtype.name not in LIMITS:
-            _refuse(f"{name} returned {type(output).__name__} where floats belong.")
+    outputs = _expected(names, layer.forward, inputs, report)
+    _refuse_unless_floats(layer.forward, outputs)
     return outputs
 
 
@@ -348,6 +378,16 @@ def _loss(
         _refuse(f"{wanted}; its gradients are a {type(returned[1]).__name__}.")
     value, gradients = returned
     return value, gradients
+
+
+def _for_each(outputs_at: Function) -> Function:
+    """Make what `numeric_gradients` calls of a function that returns the outputs at one place."""
+
+    def evaluate(batch: list[dict[str, Any]]) -> list[Sequence[NDArray[np.float64]]]:
+        __tracebackhide__ = True
+        return list(map(outputs_at, batch))  # a comprehension may be a function of its own in the traceback
+
+    return evaluate
 
 
 def _precision(function: Function, outputs: Sequence[object], report: _Report) -> tuple[float, float | None]:

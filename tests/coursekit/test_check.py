@@ -1,7 +1,9 @@
 """What a student sees: a table, and an error that says where to look."""
 
 import sys
+import traceback
 import types
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -134,8 +136,8 @@ def test_the_students_own_errors_come_through():
     [
         (lambda x: x, "must return its output and a cache, as a tuple"),
         (lambda x: (x,), "must return its output and a cache, as a tuple"),
-        (lambda x: (None, x), "returned NoneType where floats belong; its own check says more"),
-        (lambda x: (x.astype(int), x), "returned ndarray where floats belong"),
+        (lambda x: (None, x), "returned None where floats belong; its own check says more"),
+        (lambda x: (x.astype(int), x), "returned a numpy array of int64 where floats belong"),
     ],
 )
 def test_a_forward_pass_without_output_or_cache_is_refused(forward, message):
@@ -144,8 +146,95 @@ def test_a_forward_pass_without_output_or_cache_is_refused(forward, message):
 
 
 def test_a_gradient_that_is_missing_is_missed():
-    with pytest.raises(CheckFailed, match="returned 2 values; expected are dx, dw, db"):
+    with pytest.raises(CheckFailed, match=r"returned 2 values; expected dx, dw, db\.$"):
         check_gradients(affine_forward, lambda *a: affine_backward(*a)[:2], **SHAPES)
+    with pytest.raises(CheckFailed, match=r"returned 1 value; expected dx, dw, db\.$"):
+        check_gradients(affine_forward, lambda *a: affine_backward(*a)[:1], **SHAPES)
+    with pytest.raises(CheckFailed, match=r"returned a numpy array; expected dx, dw, db\.$"):
+        check_gradients(affine_forward, lambda *a: affine_backward(*a)[0], **SHAPES)
+
+
+def test_values_may_stand_in_a_list_as_well_as_in_a_tuple():
+    check_gradients(lambda *a: list(affine_forward(*a)), lambda *a: list(affine_backward(*a)), **SHAPES)
+    check_values(lambda x: [x, -x], {"x": 1.0}, same=1.0, opposite=-1.0)
+    with pytest.raises(CheckFailed, match="returned 2 values; expected dx, dw, db"):
+        check_gradients(affine_forward, lambda *a: list(affine_backward(*a)[:2]), **SHAPES)
+
+
+class Forgetful:
+    """Methods whose return was forgotten."""
+
+    params: ClassVar = {"w": np.ones(2)}
+
+    def forward(self, x):
+        pass
+
+    backward = loss = forward
+
+
+def half(_x):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("check", "name"),
+    [
+        (lambda: check_values(half, {"x": 1.0}, out=1.0), "half"),
+        (lambda: check_gradients(half, half, x=(3,)), "half"),
+        (lambda: check_gradients(affine_forward, lambda *_: None, **SHAPES), "<lambda>"),
+        (lambda: check_layer(Forgetful, {"x": 1.0}, out=1.0), r"Forgetful\.forward"),
+        (lambda: check_layer(type("Scale", (Scale,), {"backward": Forgetful.backward}), *SCALE, out=SCALED), "forward"),
+        (lambda: check_model(Forgetful(), 1.0, loss=1.0), r"Forgetful\.forward"),
+    ],
+    ids=["values", "gradients, forward", "gradients, backward", "layer, forward", "layer, backward", "model"],
+)
+def test_a_return_that_was_forgotten_is_told_as_that(check, name):
+    with pytest.raises(CheckFailed, match=name + r" returns None\. Does every path end in a return\?$"):
+        check()
+
+
+class Breaking:
+    """A layer and a model, whose third call raises an error."""
+
+    calls = 0
+
+    def __init__(self):
+        self.params = {"w": np.ones(2)}
+
+    def forward(self, x):
+        Breaking.calls += 1
+        return x / (Breaking.calls != 3)
+
+    def backward(self, dout):
+        return dout
+
+    def loss(self, x):
+        return self.forward(x), {"w": np.zeros(2)}
+
+
+def breaking_forward(x):
+    return Breaking.forward(None, x), x
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        lambda: check_values(lambda x: x / 0, {"x": 1}, out=1.0),
+        lambda: check_gradients(breaking_forward, lambda dout, _: dout, x=np.array(1.0)),
+        lambda: check_layer(Breaking, {"x": 1.0}, out=1.0),
+        lambda: check_model(Breaking(), 1.0, loss=1.0),
+        lambda: check_layer(type("Selfless", (), {"forward": lambda: 1}), {"x": 1.0}, out=1.0),
+    ],
+    ids=["values", "gradients", "layer", "model", "self forgotten"],
+)
+def test_nothing_of_the_kit_stands_in_the_traceback_of_a_students_error(monkeypatch, check):
+    monkeypatch.setattr(Breaking, "calls", 0)
+    with np.errstate(all="raise"), pytest.raises((ZeroDivisionError, FloatingPointError, TypeError)) as caught:
+        check()
+    frames = [frame for frame, _ in traceback.walk_tb(caught.tb)]
+    ours = [frame for frame in frames if frame.f_globals["__name__"].startswith("coursekit")]
+    assert ours
+    assert [frame.f_code.co_name for frame in ours if not frame.f_locals.get("__tracebackhide__")] == []
 
 
 def test_changing_an_argument_is_remarked_and_costs_nothing(capsys):
@@ -200,8 +289,20 @@ def test_wrong_values_are_located(capsys):
 
 
 def test_too_few_values_are_counted():
-    with pytest.raises(CheckFailed, match="returned 1 value; y, z are expected"):
-        check_values(lambda x: x, {"x": np.ones(2)}, y=np.ones(2), z=np.ones(2))
+    with pytest.raises(CheckFailed, match=r"returned 1 value; expected y, z\.$"):
+        check_values(lambda x: x, {"x": 1.0}, y=1.0, z=1.0)
+
+
+def test_beyond_a_cache_nothing_may_be_returned():
+    check_values(lambda x: (x, "cache"), {"x": 1.0}, y=1.0, cache=...)
+    with pytest.raises(CheckFailed, match=r"returned 3 values; expected y, cache\.$"):
+        check_values(lambda x: (x, "cache", x), {"x": 1.0}, y=1.0, cache=...)
+
+
+def test_a_list_in_place_of_one_array_is_told_as_a_list(capsys):
+    with pytest.raises(CheckFailed, match="look at y"):
+        check_values(lambda x: [x, x], {"x": 1.0}, y=np.ones(2))
+    assert "y is a list, not a numpy array." in capsys.readouterr().out
 
 
 # Models.
@@ -255,6 +356,11 @@ def test_a_spoilt_model_fails(spoil, where):
 
     with pytest.raises(CheckFailed, match=where):
         check_model(bigram(Spoilt), FEATURES, CAPTIONS, loss=LOSS)
+
+
+def test_a_model_is_called_with_all_the_inputs_of_its_check():
+    with pytest.raises(TypeError, match="takes 3 positional arguments but 4 were given"):
+        check_model(bigram(), FEATURES, CAPTIONS, "one too many", loss=LOSS)
 
 
 def test_a_model_that_raises_keeps_its_parameters():
@@ -354,14 +460,23 @@ def test_a_layer_of_numbers_gets_numbers_and_may_return_lists():
         ("forward", lambda self, x: setattr(self, "x", x) or x * self.W, "look at out and dx"),
         ("backward", lambda self, dout: setattr(self, "dW", dout * self.x) or dout * self.W, "look at dx"),
         ("backward", lambda self, dout: dout * self.W + dout, "look at dW"),
-        ("backward", lambda self, dout: (setattr(self, "dW", 0 * dout), dout), "returned 2 values; expected are dx"),
-        ("forward", lambda _, x: (x, x), "returned 2 values; 1 is expected"),
-        ("forward", lambda self, x: setattr(self, "x", x), "returned NoneType where floats belong"),
+        ("backward", lambda self, dout: (setattr(self, "dW", 0 * dout), dout), "returned 2 values; expected dx"),
+        ("forward", lambda _, x: (x, x), "returned 2 values; expected out"),
+        ("forward", lambda *_: [None], "returned None where floats belong"),
     ],
 )
 def test_what_is_wrong_with_a_layer_is_named(method, wrong, told):
     with pytest.raises(CheckFailed, match=told):
         check_layer(type("Scale", (Scale,), {method: wrong}), *SCALE, out=SCALED)
+
+
+def test_an_array_in_place_of_several_outputs_is_told_as_that():
+    class Copy:
+        def forward(self, x):
+            return np.array([x, x])
+
+    with pytest.raises(CheckFailed, match=r"forward returned a numpy array; expected first, second\.$"):
+        check_layer(Copy, {"x": 2.0}, first=2.0, second=2.0)
 
 
 def test_a_layer_that_keeps_something_from_an_earlier_call_is_not_right():
@@ -390,3 +505,9 @@ def test_an_input_that_must_stay_may_not_be_changed():
     check_values(doubles, {"x": np.ones(2)}, out=2 * np.ones(2))
     with pytest.raises(CheckFailed, match="doubles changes x, and has to leave it as it was"):
         check_values(doubles, {"x": np.ones(2)}, unchanged=["x"], out=2 * np.ones(2))
+
+    def doubles_both(x, y):
+        return doubles(x), doubles(y)
+
+    with pytest.raises(CheckFailed, match="changes x and y, and has to leave them as they were"):
+        check_values(doubles_both, {"x": np.ones(2), "y": np.ones(2)}, unchanged=["x", "y"], u=[2, 2], v=[2, 2])
