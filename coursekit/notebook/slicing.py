@@ -6,8 +6,18 @@ statement's own place; what stands in a function's body, at the time of the call
 then right both for the constant that was computed with the first and for the function that calls the second.
 
 What a value is changed by is followed as far as it stands in the statement: ``a.b = 1``, ``a[0] = 1``, ``a.append(1)``,
-``setattr(a, ...)``, ``np.fill_diagonal(a, 0)``, also under another name. What a called function does to things other
-than by its name is not, or else each cell that tries the graded functions would have to be run.
+``setattr(a, ...)``, ``np.fill_diagonal(a, 0)``, ``@patch(a)`` above a definition, also under another name. What a
+called function does to things other than by its name is not, or else each cell that tries the graded functions would
+have to be run.
+
+Three statements, and their `Effects`::
+
+    table = [0]                       rebinds table
+    table.append(2 * size)            touches table; reads table and size now
+    def f(x=table): return g(x)       rebinds f; reads table now, g later
+
+Who needs ``f`` needs all three: its default is what the first made and the second may have changed. Of ``size`` it is
+the value at the second that counts, of ``g`` the last.
 """
 
 from __future__ import annotations
@@ -329,6 +339,9 @@ def _changed(node: ast.stmt) -> tuple[set[str], set[str], bool]:
             case ast.Expr(value=ast.Call(func=ast.Attribute() as called, args=arguments)):
                 touches |= _roots(called).union(*(_roots(first) for first in arguments[:1]))
                 wild |= _calls(called, BINDS_ANYTHING)
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                patches.update(*map(_handed_over, inner.decorator_list))
+                touches.update(*map(_roots, inner.decorator_list))
     return patches, touches, wild
 
 
@@ -356,6 +369,13 @@ def _roots(node: ast.expr) -> set[str]:
     if called or not isinstance(node, ast.Name):
         return set()
     return {"sys", "sys.path"} if (node.id, first) == ("sys", "path") else {node.id}
+
+
+def _handed_over(decorator: ast.expr) -> set[str]:
+    """The names that stand alone among what a decorator is called with: ``Gate`` in ``@patch(Gate)``."""
+    calls = [inner for inner in ast.walk(decorator) if isinstance(inner, ast.Call)]
+    given = [value for call in calls for value in (*call.args, *(keyword.value for keyword in call.keywords))]
+    return {value.id for value in given if isinstance(value, ast.Name)}
 
 
 def _calls(node: ast.AST, names: set[str]) -> bool:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coursekit.notebook import Statement, defines, read_notebook, slice_for
-from coursekit.notebook.slicing import effects_of
+from coursekit.notebook.slicing import Effects, effects_of
 
 TRAINING = "for t in range(10**9):\n    loss, grads = model.loss(data)\n    losses.append(loss)"
 
@@ -87,6 +87,22 @@ def test_what_only_uses_a_graded_function_is_left_out(cell):
     assert kept("f", *cells, cell) == cells
 
 
+def test_a_method_that_a_decorator_gives_to_a_class_is_there():
+    cells = [
+        "def patch(cls):\n    return lambda method: setattr(cls, method.__name__, method)",
+        "class Gate: pass",
+        "@patch(Gate)\ndef forward(self, x): return 2 * x",
+        "@patch(Gate)\ndef backward(self, dout): return 3 * dout",
+    ]
+    assert value(kept("Gate", *cells), "Gate().forward(1), Gate().backward(1)") == (2, 3)
+
+
+@pytest.mark.parametrize("decorator", ["np.vectorize", "np.vectorize(otypes=[float])", "interact(x=np.linspace(0, 1))"])
+def test_a_decorator_changes_no_module(decorator):
+    cells = ["import numpy as np", "def f(x): return np.sum(x)"]
+    assert kept("f", *cells, f"@{decorator}\ndef g(x): return x") == cells
+
+
 def test_an_earlier_definition_is_left_out_and_the_last_one_wins():
     assert kept("f", "def f(): return 1", "def f(): return 2") == ["def f(): return 2"]
 
@@ -118,6 +134,15 @@ def test_names_that_nothing_defines_are_passed_over():
         ["class Base: pass", "class f(Base): pass", "Base.m = lambda self: 1"],
         ["class f: pass", "class f(f):\n    def m(self): return 1"],
         ["class f: pass", "Alias = f", "Alias.m = lambda self: 1"],
+        ["def patch(c): return lambda m: setattr(c, 'm', m)", "class f: pass", "@patch(f)\ndef m(self): return 1"],
+        [
+            "def patch(*, to): return lambda m: m",
+            "class f: pass",
+            "Alias = f",
+            "@patch(to=Alias)\ndef m(self): return 1",
+        ],
+        ["def patch(c): return lambda m: m", "class f: pass", "@patch(f)\nclass Mixin: pass"],
+        ["from abc import ABC", "class f(ABC): pass", "made = []", "@made.append\ndef g(): return 1", "f.all = made"],
         ["def f(n): return n and f(n - 1)"],
         ["def f(n): return n and g(n - 1)", "def g(n): return n and f(n - 1)"],
         ["def g(): return 1", "f = g"],
@@ -285,6 +310,15 @@ def test_a_statement_that_is_nested_as_deeply_as_python_allows_is_read():
         assert effects.wild or "K" in effects.later
 
 
+def test_the_example_of_three_statements_is_as_it_is_told():
+    cells = ["table = [0]", "table.append(2 * size)", "def f(x=table): return g(x)"]
+    first, second, third = map(effects_of, cells)
+    assert first == Effects(rebinds=frozenset({"table"}), same=first.same)
+    assert second == Effects(touches=frozenset({"table"}), now=frozenset({"table", "size"}))
+    assert third == Effects(rebinds=frozenset({"f"}), now=frozenset({"table"}), later=frozenset({"g"}), fixed=True)
+    assert needs("f", *cells)
+
+
 def test_warnings_about_the_style_of_a_statement_are_not_shown():
     assert effects_of(r"x = 1 is 1, '\d'").rebinds == {"x"}
 
@@ -305,6 +339,7 @@ PRELUDE = [
     *(f"{name} = [{n}]" for n, name in enumerate(LISTS)),
     *(f"class {name}:\n    a = {n}\n    def m(self, n=2): return {n}" for n, name in enumerate(CLASSES)),
     *(f"def {name}(g): return g" for name in WRAPPERS),
+    "def patch(c): return lambda g: setattr(c, g.__name__, g)",
 ]
 
 number, function, table, kind, wrapper = map(st.sampled_from, (NUMBERS, FUNCTIONS, LISTS, CLASSES, WRAPPERS))
@@ -385,6 +420,7 @@ STATEMENTS = st.one_of(
     made("setattr({C}, 'a', {e})"),
     made("{C}.m = lambda self, n=2: {b} if n > 0 else 4"),
     made("{C}.m = lambda self, n=2, g={f}: g(n - 1) if n > 0 else 4"),
+    made("@patch({C})\ndef m(self, n=2): return {b} if n > 0 else 5"),
     made("{k} = 1; del {k}; {k} = {e}"),
     made("print({e}); {f}(1)"),
 )
