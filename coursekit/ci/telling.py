@@ -100,5 +100,7 @@ def _write(path: Path, text: str) -> None:
     try:
         partial.write_text(text, encoding="utf-8", errors="replace", newline="\n")
         partial.replace(path)
+    except OSError as error:  # which names a file that nobody asked for
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         partial.unlink(missing_ok=True)

@@ -120,12 +120,39 @@ def test_where_nothing_can_be_checked_nothing_passes(checks, tmp_path):
     (tmp_path / "a.ipynb").write_text(written(cell("1")))
     (tmp_path / ".ipynb_checkpoints").mkdir()
     (tmp_path / ".ipynb_checkpoints" / "b.ipynb").write_text(written(*double()))
-    for arguments in ((), ("nowhere.ipynb",)):
-        done = checks(*arguments)
-        assert done.returncode == 1
-        assert "Traceback" not in done.stderr
+    done = checks()
+    assert done.returncode == 1
+    assert done.stderr == "There is no notebook with checks here.\n"
     (tmp_path / "a.ipynb").write_text(written(cell("def double(x): ..."), cell("", "double")))
     assert checks().returncode == BELOW
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["nowhere.ipynb"], "there is no file or folder nowhere.ipynb"),
+        (["--junit", "no/c.xml"], "--junit: there is no folder no to write 'c.xml' into"),
+        (["--summary", "."], "--summary: . is a folder"),
+        *((["--seconds", text], f"'{text}' is not a number of seconds between 0 and") for text in ("0", "nan", "1e7")),
+        (["--seconds=-1"], "'-1' is not a number of seconds between 0 and"),
+        (["--seconds", "few"], "'few' is not a number of seconds between 0 and"),
+    ],
+)
+def test_wrong_usage_is_told_before_any_check_runs(checks, tmp_path, arguments, told):
+    (tmp_path / "a.ipynb").write_text(written(*double("open('run', 'w')\ndef double(x): return 2 * x")))
+    done = checks(*arguments)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert not (tmp_path / "run").exists()
+    assert not done.stdout
+
+
+def test_a_file_that_cannot_be_written_is_told_by_its_own_name(tmp_path):
+    for place in (tmp_path, tmp_path / "no" / "j.xml"):
+        with pytest.raises(OSError, match=f"{re.escape(str(place))}'$") as caught:
+            tell(run_of(), Threshold.of("50%"), [].append, junit_file=place, environment={})
+        assert caught.value.filename == str(place)
+    assert not list(tmp_path.iterdir())
 
 
 def test_extra_credit_that_is_missing_is_a_warning_and_fails_nothing(checks, tmp_path):
