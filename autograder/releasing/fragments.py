@@ -187,13 +187,17 @@ def parse(code: str) -> ast.Module | None:
         return None
 
 
-def steps_in_cell(code: str) -> list[Step]:
-    """The steps of a code cell, with magics undone; what cannot be read is left out."""
-    found = []
+def trees_in_cell(code: str) -> Iterator[ast.Module]:
+    """The syntax tree of each statement of a code cell, with magics undone; what cannot be read is left out."""
     for piece in read_code(code):
         tree = parse("\n" * (piece.line - 1) + piece.source) if isinstance(piece, Piece) else None
-        found += steps_of(tree) if tree else []
-    return found
+        if tree is not None:
+            yield tree
+
+
+def steps_in_cell(code: str) -> list[Step]:
+    """The steps of a code cell."""
+    return [step for tree in trees_in_cell(code) for step in steps_of(tree)]
 
 
 def steps_in_text(text: str) -> list[list[Step]]:

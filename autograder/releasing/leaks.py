@@ -16,8 +16,7 @@ from itertools import chain, groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from autograder.course import SUITES
-from autograder.releasing.fragments import fragments, parse, steps_in_cell, steps_in_text, steps_of
+from autograder.releasing.fragments import fragments, parse, steps_in_cell, steps_in_text, steps_of, trees_in_cell
 from autograder.releasing.passages import passages
 
 if TYPE_CHECKING:
@@ -35,6 +34,7 @@ _GIVEN = re.compile(r"#\s*given\s*$")
 _SIGNS = re.compile(r"\w+|[^\w\s]")
 _WORDS = re.compile(r"\w+")
 _SENTENCE = re.compile(r"(?<=[.?!:])\s+|\n\s*\n")
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 SHORTEST, LONGEST = 5, 16
 """Words in a row that are looked for: fewer tell nothing, and a longer sentence of an answer is looked for in parts."""
 
@@ -103,8 +103,9 @@ class _Secrets:
             for known in notebook.misconceptions:
                 for words in (known.explanation, known.hint):
                     self._words.keep(words.lower(), f"words of the known mistake {known.name!r} in {known.question}")
-        for path in sorted((SUITES / assignment.name).glob("*.py")):
-            self._keep_suite(path)
+        for folder in {notebook.suite.parent for notebook in assignment.notebooks}:
+            for path in sorted(folder.glob("*.py")):
+                self._keep_suite(path)
 
     def _keep_answers(self, notebook: AssignedNotebook) -> None:
         for cell in notebook.source.cells:
@@ -158,14 +159,12 @@ class _Secrets:
 
     def _answered(self, code: str) -> Iterator[tuple[int, str, str]]:
         """Functions, classes and methods called like a question, unless they are stubs."""
-        tree = parse(code)
-        for node in tree.body if tree else ():
-            if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                methods = [each for each in ast.walk(node) if isinstance(each, ast.FunctionDef)]
-                for name, method in [(node.name, ""), *((node.name, each.name) for each in methods)]:
-                    question = self._questions.get((_plain(name), method))
-                    if question and not _is_stub(node if not method else next(m for m in methods if m.name == method)):
-                        yield node.lineno, f"{node.name}", f"is called like the question {question}, and is no stub"
+        for node in (node for tree in trees_in_cell(code) for node in _defined(tree)):
+            methods = [each for each in ast.walk(node) if isinstance(each, FUNCTIONS)]
+            for method, body in [("", node), *((each.name, each) for each in methods)]:
+                question = self._questions.get((_plain(node.name), method))
+                if question and not _is_stub(body):
+                    yield node.lineno, node.name, f"is called like the question {question}, and is no stub"
 
 
 @lru_cache(maxsize=10_000)  # assignments are given the same modules
@@ -188,6 +187,15 @@ def _answers(cell: Cell) -> Iterator[dict[int, str]]:
             yield inside
         else:
             inside[number] = line
+
+
+def _defined(node: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    """The functions and classes that code defines, in an if, a try or a loop too, but not those within others."""
+    for inner in ast.iter_child_nodes(node):
+        if isinstance(inner, (*FUNCTIONS, ast.ClassDef)):
+            yield inner
+        else:
+            yield from _defined(inner)
 
 
 def _plain(name: str) -> str:

@@ -13,7 +13,7 @@ import tokenize
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from autograder.releasing.fragments import parse
+from autograder.releasing.fragments import trees_in_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,8 +59,7 @@ def passages(folder: Path) -> Iterator[Passage]:
 def _of_code(code: Passage) -> Iterator[Passage]:
     """Code, and the text that stands in it: its strings and comments."""
     yield code
-    tree = parse(code.text)
-    for node in ast.walk(tree) if tree else ():
+    for node in (node for tree in trees_in_cell(code.text) for node in ast.walk(tree)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.strip():
             yield Passage(code.file, node.value, place=code.place, line=code.line + node.lineno - 1)
     try:

@@ -82,6 +82,7 @@ PLACES = {
     "metadata of the notebook": notebook(solution=LINE),
     "a name in metadata": notebook(notes={LINE: 1}),
     "a comment": notebook(code(f"# so\n# {OTHER_NAMES}\nx = 1")),
+    "a string beside a magic": notebook(code(f"%time\ntext = '''\n{OTHER_NAMES}\n'''")),
     "a string": notebook(code(f"text = '''\n{OTHER_NAMES}\n'''")),
     "prose": notebook(markdown(f"You want {LINE}, of course.")),
 }
@@ -121,6 +122,8 @@ def test_words_of_a_written_answer_and_of_known_mistakes_are_found(captioning, t
     found = leaks(captioning, tmp_path, a_ipynb=notebook(markdown(reflowed)), b_md=f"*{mistake.explanation}*")
     assert "words of the answer" in found[0].gives
     assert f"words of the known mistake {mistake.name!r}" in found[-1].gives
+    [hint] = leaks(captioning, tmp_path, a_ipynb=notebook(), b_md=f"Ask yourself: {mistake.hint.upper()}")
+    assert f"words of the known mistake {mistake.name!r}" in hint.gives
 
 
 def test_hidden_tests_are_found_and_markers_too(captioning, tmp_path):
@@ -128,6 +131,17 @@ def test_hidden_tests_are_found_and_markers_too(captioning, tmp_path):
     found = leaks(captioning, tmp_path, a_py=suite, b_ipynb=notebook(code("x = 1\n### BEGIN HIDDEN TESTS\nassert x")))
     assert sum("of the hidden test_rnn_captioning.py" in leak.gives for leak in found) > 20
     assert [leak.where for leak in found if "marker" in leak.gives] == ["b.ipynb, cell 1, line 2"]
+
+
+def test_what_is_hidden_is_that_of_the_suites_that_the_assignment_was_loaded_with(tmp_path):
+    suites = tmp_path / "suites"
+    shutil.copytree(HOME / "autograder" / "suites" / "captioning", suites / "captioning")
+    docstring = "The hidden marmalade of seven purple elephants is eaten."
+    with (suites / "captioning" / "test_rnn_captioning.py").open("a", encoding="utf-8") as suite:
+        suite.write(f'\n\ndef test_of_this_course(judge):\n    """{docstring}"""\n')
+    (told := tmp_path / "told").mkdir()
+    [leak] = leaks(load_assignment("captioning", HOME, suites), told, notes_md=docstring)
+    assert leak.gives == "words of the hidden test_rnn_captioning.py"
 
 
 @pytest.mark.parametrize(
@@ -151,6 +165,21 @@ def test_what_is_called_like_a_question_is_found_unless_it_is_a_stub(tmp_path, a
     for body in ("return dout, dout", "return 1", "return x"):
         stub = stub.replace(body, "raise NotImplementedError")
     assert leaks(assigned, tmp_path, other_py=stub) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "%matplotlib inline\ndef rnn_forward(x):\n    return x",
+        "async def rnn_forward(x):\n    return x",
+        "class CaptioningRNN:\n    async def sample(self):\n        return 1",
+        "if True:\n    def rnn_forward(x):\n        return x",
+        "try:\n    pass\nexcept ValueError:\n    def rnn_forward(x):\n        return x",
+    ],
+)
+def test_an_answer_is_known_by_its_name_wherever_it_is_defined(captioning, tmp_path, source):
+    [leak] = leaks(captioning, tmp_path, a_ipynb=notebook(code(source)))
+    assert "is called like the question" in leak.gives
 
 
 @pytest.mark.parametrize(
