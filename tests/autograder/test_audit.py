@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tomllib
 from dataclasses import replace
 
 import pytest
@@ -66,6 +67,13 @@ def test_a_right_answer_earns_everything_however_it_is_written(assignment, assig
 def test_every_question_is_written_in_six_other_right_ways(assigned):
     written = [question for variant in variants_of(assigned) for question in variant.questions]
     assert {name: written.count(name) for name in assigned.names if written.count(name) < 6} == {}
+
+
+def test_a_package_that_is_installed_has_all_that_lies_beside_the_suites():
+    told = tomllib.loads((HOME / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["package-data"]
+    packed = {path for pattern in told["autograder"] for path in (HOME / "autograder").glob(pattern)}
+    beside = (HOME / "autograder" / "suites").rglob("*")
+    assert {path for path in beside if path.is_file() and path.suffix not in {".py", ".pyc"}} <= packed
 
 
 def test_verdicts_are_the_same_as_those_of_grading_in_the_box(captioning):
@@ -265,7 +273,3 @@ def test_a_release_that_is_not_there_is_told(small):
     [(part, name, problem)] = problems(assignment)
     assert (part, name) == ("stub", "scaling.ipynb")
     assert "autograder release small" in problem
-
-
-def test_a_suite_that_cannot_be_read_is_told(small):
-    assert any("cannot be read" in problem for _, _, problem in problems(small(suite="import nothing_of_this_name")))
