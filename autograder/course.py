@@ -3,9 +3,6 @@
 The one source of each fact: points stand in the source notebook's metadata, the reference solution is that notebook's
 code, the hidden tests are ``autograder/suites/ASSIGNMENT/test_NOTEBOOK.py``, and known mistakes the
 ``misconceptions_NOTEBOOK.py`` beside them.
-
-Extra credit cannot be told to nbgrader, whose questions are worth what they add to the maximum. So such a grade cell is
-worth 0 there, and bears ``"autograder": {"extra_credit": 6}`` in its metadata.
 """
 
 from __future__ import annotations
@@ -15,36 +12,24 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from autograder.errors import SuiteError, UsageError
+from autograder.errors import SuiteError, UsageError, line_in, said
 from autograder.judging.answers import Reference
-from autograder.judging.misconceptions import KnownMistakes, Misconception
+from autograder.judging.misconceptions import KnownMistakes, Misconception, check_fit
 from autograder.kit import needed
-from coursekit.errors import NotebookUnreadable
-from coursekit.notebook import Notebook, defines, read_notebook, slice_for
+from autograder.sources import questions_in, read_source
+from coursekit.notebook import slice_for
 
 if TYPE_CHECKING:
     from autograder.judging.plugin import Suite
-    from coursekit.notebook import Cell, Statement
+    from autograder.sources import Question
+    from coursekit.notebook import Notebook, Statement
 
 SUITES = Path(__file__).parent / "suites"
 HOME = Path(__file__).parent.parent
 """The course that comes with the kit."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """One graded function or method, by its dotted name, and what it is worth: to the maximum, or beyond it."""
-
-    name: str
-    points: float
-    extra_credit: bool
-
-    @property
-    def grade_id(self) -> str:
-        """The ``grade_id`` of its grade cell; nbgrader allows no dots there."""
-        return self.name.replace(".", "_")
+Listed = TypeVar("Listed")
 
 
 @dataclass(frozen=True)
@@ -94,7 +79,7 @@ class AssignedNotebook:
 
     @cached_property
     def tests(self) -> Suite:
-        """The hidden tests, ready to be run."""
+        """The hidden tests, ready to be run. Raises SuiteError if they cannot be."""
         from autograder.judging.plugin import Suite  # here, since pytest takes long to import
 
         return Suite(self.suite, self.names)
@@ -172,7 +157,7 @@ def load_assignment(name: str, course: Path | None = None, suites: Path | None =
 
     Raises:
         UsageError: there is no such assignment.
-        SuiteError: its notebooks and its suite do not fit together.
+        SuiteError: a notebook, or what lies beside its suite, cannot be used, or they do not fit together.
     """
     paths = source_notebooks(name, course or course_folder())
     notebooks = [_assigned(path, (suites or SUITES) / name) for path in paths]
@@ -182,52 +167,37 @@ def load_assignment(name: str, course: Path | None = None, suites: Path | None =
 
 
 def _assigned(path: Path, suites: Path) -> AssignedNotebook:
-    try:
-        source = read_notebook(path.read_bytes(), path.stem)
-    except NotebookUnreadable as error:
-        raise SuiteError(f"{path} cannot be read: {error.message}.", error.fix) from error
-    if source.problems:
-        raise SuiteError(f"{path} has cells that cannot be read: {source.problems[0]}")
+    source = read_source(path)
+    questions = questions_in(source, path)
     suite = suites / f"test_{path.stem}.py"
     if not suite.is_file():
         raise SuiteError(f"{path} has no hidden suite.", f"Write one: {suite}")
-    questions = tuple(
-        _question(source, cell)
-        for cell in source.cells
-        if cell.nbgrader.get("grade") and not cell.nbgrader.get("solution")  # with "solution", it is graded by hand
-    )
-    misconceptions = listed_in(suites / f"misconceptions_{path.stem}.py", "MISCONCEPTIONS")
-    return AssignedNotebook(path.stem, path, source, questions, suite, misconceptions)
+    listed = suites / f"misconceptions_{path.stem}.py"
+    misconceptions = listed_in(listed, "MISCONCEPTIONS", Misconception)
+    assigned = AssignedNotebook(path.stem, path, source, questions, suite, misconceptions)
+    check_fit(misconceptions, assigned.solution, listed)
+    return assigned
 
 
-def _question(source: Notebook, cell: Cell) -> Question:
-    extra = float(cell.autograder.get("extra_credit", 0))
-    points = float(cell.nbgrader["points"])
-    if points and extra:
-        raise SuiteError(
-            f"{source.name}, cell {cell.number} has both points and extra credit.", "Set one of them to 0."
-        )
-    return Question(_question_name(source, cell.nbgrader["grade_id"]), points or extra, extra_credit=bool(extra))
+def listed_in(path: Path, name: str, kind: type[Listed]) -> tuple[Listed, ...]:
+    """What a file beside a suite lists under ``name``; nothing if there is no such file.
 
-
-def _question_name(source: Notebook, grade_id: str) -> str:
-    """The function or method that a grade cell is named for: ``Network_loss`` grades ``Network.loss``."""
-    if defines(source.statements, grade_id):
-        return grade_id
-    for place, char in enumerate(grade_id):
-        statement = defines(source.statements, grade_id[:place]) if char == "_" else None
-        if statement is not None and statement.source.startswith("class "):
-            return f"{grade_id[:place]}.{grade_id[place + 1 :]}"
-    raise SuiteError(f"{source.name} has a grade cell {grade_id!r}, but defines no function or method of that name.")
-
-
-def listed_in(path: Path, name: str) -> tuple[Any, ...]:
-    """What a file beside a suite lists under ``name``; nothing if there is no such file."""
+    Raises:
+        SuiteError: it does not run, or has no such list.
+    """
     if not path.is_file():
         return ()
     spec = importlib.util.spec_from_file_location(f"autograder.suites.{path.parent.name}.{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return tuple(getattr(module, name))
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        told = f"{path}{line_in(path, error)} does not run: {said(error)}."
+        raise SuiteError(told, "Correct it, and run the command again.") from error
+    listed = getattr(module, name, None)
+    if not isinstance(listed, tuple | list) or not all(isinstance(each, kind) for each in listed):
+        what = "lists something else" if name in vars(module) else "is missing"
+        raise SuiteError(f"{path}: {name} {what}.", f"Write {name} = (...), each entry a {kind.__name__} and a comma.")
+    return tuple(listed)

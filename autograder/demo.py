@@ -12,9 +12,9 @@ from autograder.course import assignment_names, course_folder, load_assignment
 from autograder.files import write_whole
 from autograder.outcomes import Report
 from autograder.progress import watched
-from autograder.releasing.leaks import BEGIN
 from autograder.releasing.release import release
 from autograder.reporting import write_pages
+from autograder.sources import BEGIN
 from autograder.submissions import find_submissions
 from autograder.terminal import show_class, show_failures
 

@@ -14,6 +14,12 @@ is no notebook, a :class:`coursekit.errors.NotebookUnreadable`.
 
 from __future__ import annotations
 
+from traceback import walk_tb
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 class AutograderError(Exception):
     """The work could not be done; ``str(error)`` says what happened, ``fix`` what to try."""
@@ -53,3 +59,20 @@ class SuiteError(AutograderError):
 
 class ReleaseError(AutograderError):
     """A release could not be made, or would give something away."""
+
+
+# What the code of an assignment's author has raised -------------------------------------------------------
+
+
+def line_in(file: Path, error: BaseException) -> str:
+    """The line of a file that led to an error, to be written behind its name: ", line 3"; nothing if none did."""
+    if isinstance(error, SyntaxError) and error.filename == str(file):
+        return f", line {error.lineno}" if error.lineno else ""
+    lines = [line for frame, line in walk_tb(error.__traceback__) if frame.f_code.co_filename == str(file)]
+    return f", line {lines[-1]}" if lines else ""
+
+
+def said(error: BaseException) -> str:
+    """An error's kind and its words, without the place that Python adds to some."""
+    words = error.msg if isinstance(error, SyntaxError) else str(error)
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__

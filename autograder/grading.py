@@ -21,8 +21,9 @@ from coursekit.notebook import Notebook, Problem, read_notebook
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from autograder.course import AssignedNotebook, Assignment, Question
+    from autograder.course import AssignedNotebook, Assignment
     from autograder.judging.run import SuiteRun
+    from autograder.sources import Question
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from autograder.course import Assignment, Question
+    from autograder.course import Assignment
     from autograder.grading import Submission
     from autograder.outcomes import NotebookResult, QuestionResult
     from autograder.results import Fingerprint, Results
+    from autograder.sources import Question
 
 
 @dataclass(frozen=True)

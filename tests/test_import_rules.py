@@ -40,6 +40,7 @@ LAYERS = (
         "judging.plugin",
         "judging.run",
     ),
+    ("sources",),
     ("course", "grading"),
     ("parallel",),
     ("parcel",),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import random
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib.util import find_spec
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
@@ -94,10 +96,7 @@ def check(task: Task) -> list[Finding]:
         assigned = _kept(replace(assigned, misconceptions=()))
     beside = {each.path.name: each.source.bare() for each in task.assignment.notebooks if each.name != task.notebook}
     work = {"mutants": _check_mutants, "mistakes": _check_mistakes, "variants": _check_variants}[task.part]
-    session = Session(assigned, beside)
-    if session.errors:
-        return [Finding(task.part, task.notebook, "", "the suite", problem) for problem in session.errors]
-    return list(work(session, task))
+    return list(work(Session(assigned, beside), task))
 
 
 _KEPT: list[AssignedNotebook] = []
@@ -267,8 +266,27 @@ def _check_variants(session: Session, task: Task) -> Iterator[Finding]:
 
 def _check_reference(assignment: Assignment, seed: int) -> Iterator[Finding]:
     """The reference solution must earn everything, by its own functions, in the box in which students are graded."""
+    for assigned in assignment.notebooks:
+        for module, cell in _missing_modules(assigned):
+            told = f"{module}, which it imports in cell {cell}, is not there; install it, or do without"
+            yield Finding("reference", assigned.name, "", assigned.path.name, told)
     files = {assigned.path.name: assigned.path.read_bytes() for assigned in assignment.notebooks}
     yield from _graded(assignment, "reference", files, seed, lambda points, most: points == most)
+
+
+def _missing_modules(assigned: AssignedNotebook) -> Iterator[tuple[str, int]]:
+    """What a notebook imports, under no condition, and cannot, with the cell; no suite runs what no question needs."""
+    for statement in assigned.source.statements:
+        match ast.parse(statement.source).body:
+            case [ast.Import(names=names)]:
+                modules = [alias.name for alias in names]
+            case [ast.ImportFrom(module=str(module), level=0)]:
+                modules = [module]
+            case _:
+                continue
+        for name in dict.fromkeys(module.partition(".")[0] for module in modules):
+            if find_spec(name) is None and not any(assigned.path.parent.glob(f"{name}*")):
+                yield name, statement.cell
 
 
 def _check_stub(assignment: Assignment, seed: int) -> Iterator[Finding]:

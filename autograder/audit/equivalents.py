@@ -43,7 +43,7 @@ def equivalents_of(assigned: AssignedNotebook) -> dict[Mutant, Equivalent]:
             for each in listed
             for now in each["now"]
         }
-    except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise SuiteError(
             f"{path} cannot be read: {error!r}", "Each entry has question, was, now and because."
         ) from None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from autograder.judging.misconceptions import defining
-from autograder.releasing.leaks import BEGIN, END
+from autograder.sources import BEGIN, END
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

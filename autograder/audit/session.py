@@ -60,11 +60,6 @@ class Session:
         self.pairs: set[tuple[str, str]] = set()
         self._beside = beside
 
-    @property
-    def errors(self) -> list[str]:
-        """Why the suite cannot be used, if so."""
-        return self.assigned.tests.errors
-
     def examine(
         self,
         statements: Sequence[Statement],
@@ -84,7 +79,7 @@ class Session:
             loan: functions of the reference that stand in for its own.
 
         Raises:
-            AutograderError: the reference does not work.
+            AutograderError: the suite or the reference does not work.
         """
         notebook = replace(self.assigned.source, statements=tuple(statements))
         np.random.seed(seed % 2**32)  # noqa: NPY002 - what an answer draws itself can be repeated too

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from autograder.course import listed_in
-from autograder.errors import SuiteError
+from autograder.errors import SuiteError, said
 from autograder.judging.misconceptions import defining
 from coursekit.notebook import Statement
 
@@ -48,11 +48,18 @@ class Variant:
 
 
 def variants_of(assigned: AssignedNotebook) -> tuple[Variant, ...]:
-    """The variants that are kept beside a notebook's suite. Raises SuiteError if one is of no question."""
-    variants: tuple[Variant, ...] = listed_in(assigned.suite.parent / f"variants_{assigned.name}.py", "VARIANTS")
+    """The variants that are kept beside a notebook's suite. Raises SuiteError if they or one of them cannot be used."""
+    path = assigned.suite.parent / f"variants_{assigned.name}.py"
+    variants = listed_in(path, "VARIANTS", Variant)
     for variant in variants:
         if not set(variant.questions) <= set(assigned.names):
-            raise SuiteError(f"The variant {variant} belongs to no question of {assigned.name}.")
+            told = f"{path}: the variant {variant} belongs to no question of {assigned.name}."
+            raise SuiteError(told, "Write the names of the questions that it answers, or remove it.")
+        try:
+            ast.parse(variant.source)
+        except SyntaxError as error:
+            told = f"{path}: the variant {variant} is not valid Python in its line {error.lineno}: {said(error)}."
+            raise SuiteError(told, "Correct its source.") from None
     return variants
 
 

@@ -185,7 +185,7 @@ class Reference(Answers):
             try:
                 self._workspace.run(statement)
             except Exception as error:
-                where = f"cell {statement.cell}, line {statement.line}"
+                where = f"{file.name}, cell {statement.cell}, line {statement.line}"
                 raise SuiteError(f"The reference solution does not run: {where}: {error!r}") from error
 
     def forget(self) -> None:

@@ -54,7 +54,9 @@ class Misconception:
         right, wrong = self.change
         if source.count(right) != 1:
             raise SuiteError(
-                f"The misconception {self.name!r} changes {right!r}, which occurs {source.count(right)} times."
+                f"The misconception {self.name!r} of {self.question} changes {right!r}, which occurs "
+                f"{source.count(right)} times in the reference solution.",
+                "Change it to something that occurs there once, or remove it.",
             )
         return source.replace(right, wrong)
 
@@ -69,8 +71,20 @@ def defining(statements: Sequence[Statement], question: str) -> Statement:
     """The statement of the reference solution that defines a question. Raises SuiteError unless there is one."""
     found = [statement for statement in statements if _defines(statement.source, question)]
     if len(found) != 1:
-        raise SuiteError(f"{question} is defined {len(found)} times in the reference solution.")
+        raise SuiteError(
+            f"{question} is defined {len(found)} times in the reference solution.",
+            "Once is what it takes to change it.",
+        )
     return found[0]
+
+
+def check_fit(misconceptions: Iterable[Misconception], statements: Sequence[Statement], file: Path) -> None:
+    """See that each mistake of a file can be made in the reference solution. Raises SuiteError if one cannot."""
+    for known in misconceptions:
+        try:
+            known.apply(defining(statements, known.question).source)
+        except SuiteError as error:
+            raise SuiteError(f"{file}: {error.message}", error.fix) from None
 
 
 def with_mistake(statements: Sequence[Statement], misconception: Misconception) -> list[Statement]:
@@ -161,7 +175,11 @@ class KnownMistakes:
 
     def _made(self, known: Misconception) -> Reference:
         if known not in self._answers:
-            self._answers[known] = Reference(with_mistake(self._statements, known), self._file)
+            try:
+                self._answers[known] = Reference(with_mistake(self._statements, known), self._file)
+            except SuiteError as error:
+                told = f"With the misconception {known.name!r} of {known.question}: {error.message}"
+                raise SuiteError(told, "Correct its change: what it makes has to run.") from error
         return self._answers[known]
 
 

@@ -6,13 +6,16 @@ once: pytest collects its tests and ends, and what it has collected is then run,
 
 from __future__ import annotations
 
+import math
 import os
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
 
+from autograder.errors import SuiteError, line_in, said
 from autograder.judging.conduct import COSTS, Habit
 
 if TYPE_CHECKING:
@@ -63,15 +66,18 @@ class Suite:
         tests: those that were found, in order.
         weights: of all tests of each question.
         costs: what share of a question each habit costs.
-        errors: why it cannot be used, if so.
+
+    Raises:
+        SuiteError: it does not run, or its tests are not what the questions need.
     """
 
     def __init__(self, path: Path, questions: Sequence[str]) -> None:
         self.tests: list[HiddenTest] = []
         self.weights: dict[str, float] = {}
         self.costs: dict[Habit, float] = dict(COSTS)
-        self.errors: list[str] = []
+        self._errors: list[str] = []
         self._path, self._questions = path, questions
+        self._name = f"{path.parent.name}/{path.name}"  # where it is read, it may lie in a temporary folder
         self._judge: Judge | None = None
         self._raised: dict[str, BaseException] = {}
         # Without a confcutdir, pytest looks at every folder above the suite, and at what lies in them.
@@ -80,8 +86,18 @@ class Suite:
             code = pytest.main([*QUIET, *options, str(path)], plugins=[self])
         if code == pytest.ExitCode.INTERRUPTED:
             raise KeyboardInterrupt
-        if code != pytest.ExitCode.OK and not self.errors:
-            self.errors.append(f"{path.name}: pytest ended with {code!r}")
+        if code not in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED} and not self._errors:
+            self._errors.append(f"{self._name}: pytest ended with {code!r}")
+        self._errors += [
+            f"{self._name} has no test for {name}."
+            for name in questions
+            if name not in self.weights and not self._errors
+        ]
+        if self._errors:
+            # What is imported in part would be taken for all of it the next time.
+            for name in [name for name, module in sys.modules.items() if getattr(module, "__file__", "") == str(path)]:
+                del sys.modules[name]
+            raise SuiteError("\n".join(self._errors), "Correct the hidden suite; without it, nothing can be graded.")
 
     def ask(self, test: HiddenTest, judge: Judge) -> dict[str, BaseException]:
         """Run one test with a judge of its own; what was raised in its "setup", its "call" and its "teardown"."""
@@ -110,14 +126,18 @@ class Suite:
         """Make the question marker known."""
         config.addinivalue_line("markers", "question(name, weight): the graded function that the test is about")
 
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+    def pytest_exception_interact(self, call: pytest.CallInfo[object]) -> None:
         """A suite that cannot be read is our failure."""
-        if report.failed:
-            self.errors.append(f"{self._path.name} cannot be read: {report.longreprtext}")
+        if call.when == "collect" and call.excinfo is not None:
+            self._broken(call.excinfo.value.__cause__ or call.excinfo.value)
 
-    def pytest_internalerror(self, excrepr: object) -> None:
-        """So is a pytest that breaks."""
-        self.errors.append(str(excrepr))
+    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
+        """So is one that ends pytest; whoever reads about it needs no traceback of that."""
+        self._broken(excinfo.value)
+        return True
+
+    def _broken(self, error: BaseException) -> None:
+        self._errors.append(f"{self._name}{line_in(self._path, error)} does not run: {said(error)}.")
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Keep the tests instead of running them; one without a question is an error of the suite."""
@@ -125,9 +145,12 @@ class Suite:
             mark = item.get_closest_marker("question")
             name = mark.args[0] if mark else ""
             if mark is None or name not in self._questions:
-                self.errors.append(f"{item.name} of {self._path.name} belongs to no question: {name!r}")
+                self._errors.append(f"{item.name} of {self._name} belongs to no question: {name!r}")
                 continue
-            weight = float(mark.kwargs["weight"])
+            weight = mark.kwargs.get("weight")
+            if not isinstance(weight, int | float) or not 0 < weight < math.inf:
+                self._errors.append(f"{item.name} of {self._name} has the weight {weight!r}, not a number above 0.")
+                continue
             self.tests.append(HiddenTest(item.name, item.name.partition("[")[0], _title(item), name, weight, item))
             self.weights[name] = self.weights.get(name, 0.0) + weight
             self.costs.update(getattr(getattr(item, "module", None), "COSTS", {}))

@@ -10,17 +10,19 @@ from __future__ import annotations
 import warnings
 import zlib
 from dataclasses import dataclass, field, replace
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograder.errors import AutograderError
+from autograder.errors import AutograderError, line_in, said
 from autograder.judging.conduct import Remark, changed, second_look
 from autograder.judging.heard import Heard
 from autograder.judging.judge import FOLLOW_THROUGH, Judge
 from autograder.judging.smallest import smallest_case
 from autograder.judging.verdicts import CallFailed, Failure, NotJudged
 from autograder.outcomes import Outcome, TestResult
+from autograder.sandbox.worker import IN_NOTEBOOK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -66,11 +68,10 @@ class SuiteRun:
         """Run every test of the suite once; if ``hasty``, up to the first that does not pass.
 
         Raises:
-            AutograderError: nothing can be graded, because the sandbox or the reference does not work.
+            AutograderError: nothing can be graded, because the sandbox, the suite or the reference does not work.
         """
         suite = self.assigned.tests
         self.weights = dict(suite.weights)
-        self.errors += suite.errors
         asked = self.only or self.assigned.names
         with warnings.catch_warnings(action="ignore"):  # of numbers that overflow, which are judged
             for test in suite.tests:
@@ -81,11 +82,6 @@ class SuiteRun:
                     if test.question in self.failing and self.may_wait(test.question):
                         self.waiting.add(test.question)
             self._conclude()
-        self.errors += [
-            f"{self.assigned.suite.name} has no test for {name}"
-            for name in asked
-            if name not in self.results and not self.errors
-        ]
 
     def exemplify(self, question: str) -> None:
         """Add the smallest case to the first test of a question that failed, if there is one that shows something."""
@@ -129,10 +125,10 @@ class SuiteRun:
             if isinstance(error, AutograderError):  # it would go wrong for every test
                 raise error
             if when != "call":
-                self.errors.append(f"{test.name}, {when}: {error!r}")
+                self.errors.append(self._broken(test, error))
         if "setup" not in raised:
             verdict = raised.get("call")
-            result = TestResult(test.name, test.title, test.weight, **self._told(test.question, verdict))
+            result = TestResult(test.name, test.title, test.weight, **self._told(test, verdict))
             self.results.setdefault(test.question, []).append(result)
             self._keep(test.question, judge, verdict)
             if judge.followed_through and result.outcome is Outcome.PASSED:
@@ -192,10 +188,10 @@ class SuiteRun:
             tests.append(TestResult("conduct", title, weight, Outcome.FAILED, rationale=rationale, hint=hint))
             self.weights[question] += weight
 
-    def _told(self, question: str, error: BaseException | None) -> dict[str, Any]:
+    def _told(self, test: HiddenTest, error: BaseException | None) -> dict[str, Any]:
         if error is None:
             return {"outcome": Outcome.PASSED}
-        if isinstance(error, CallFailed) and not _concerns(question, error.function):
+        if isinstance(error, CallFailed) and not _concerns(test.question, error.function):
             return {"outcome": Outcome.NOT_JUDGED, "cause": f"{error.function} has to work first. {error.rationale}"}
         if isinstance(error, Failure):
             told = ("rationale", "hint", "misconception", "error_map")
@@ -204,8 +200,18 @@ class SuiteRun:
             return {"outcome": Outcome.NOT_JUDGED, "cause": error.cause}
         if isinstance(error, AssertionError):
             return {"outcome": Outcome.FAILED, "rationale": str(error).split("\nassert ")[0]}
-        self.errors.append(f"{question}: {error!r}")
+        self.errors.append(self._broken(test, error))
         return {"outcome": Outcome.NOT_JUDGED, "cause": "The grader itself failed on this test."}
+
+    def _broken(self, test: HiddenTest, error: BaseException) -> str:
+        """What a test or its fixtures have raised, with its place; of the notebooks, only ours runs in this process."""
+        suite = self.assigned.suite
+        told = f"{test.name} of {suite.name}{line_in(suite, error)}"
+        frames = [(IN_NOTEBOOK.match(frame.f_code.co_filename), line) for frame, line in walk_tb(error.__traceback__)]
+        places = [f"{found[0][1:-1]}, line {line}" for found, line in frames if found]
+        if places:
+            told += f", where the reference solution ran into an error ({self.assigned.path.name}, {places[-1]})"
+        return f"{told}: {said(error)}"
 
 
 def _concerns(question: str, function: str) -> bool:

@@ -16,8 +16,10 @@ from itertools import chain, groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from autograder.releasing.fragments import fragments, parse, steps_in_cell, steps_in_text, steps_of, trees_in_cell
+from autograder.errors import SuiteError, line_in, said
+from autograder.releasing.fragments import fragments, steps_in_cell, steps_in_text, steps_of, trees_in_cell
 from autograder.releasing.passages import passages
+from autograder.sources import BEGIN, END
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from autograder.releasing.passages import Passage
     from coursekit.notebook import Cell
 
-BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 _MARKER = re.compile(r"\b(?:BEGIN|END) (?:SOLUTION|HIDDEN TESTS|MARK SCHEME)\b")
 _GIVEN = re.compile(r"#\s*given\s*$")
 _SIGNS = re.compile(r"\w+|[^\w\s]")
@@ -53,7 +54,11 @@ class Leak:
 
 
 def find_leaks(assignment: Assignment, folder: Path) -> list[Leak]:
-    """What the files of a folder tell of an assignment's solutions and suites; the first leak of each line."""
+    """What the files of a folder tell of an assignment's solutions and suites; the first leak of each line.
+
+    Raises:
+        SuiteError: a suite, or what lies beside it, is no Python.
+    """
     secrets = _Secrets(assignment)
     found: dict[str, Leak] = {}
     for passage in passages(folder):
@@ -123,8 +128,11 @@ class _Secrets:
                     self._keep_words("\n".join(lines.values()), f"words {where}")
 
     def _keep_suite(self, path: Path) -> None:
-        tree = parse(path.read_text(encoding="utf-8"))
-        assert tree is not None, path
+        try:
+            tree = ast.parse(path.read_bytes(), path)
+        except (SyntaxError, ValueError) as error:
+            told = f"{path}{line_in(path, error)} does not run: {said(error)}."
+            raise SuiteError(told, "Correct it, and run the command again.") from None
         for fragment in fragments([steps_of(tree)]):
             if fragment.kind == "verbatim":  # what else a test does, any code may do
                 self._keep_fragment(fragment, f"of the hidden {path.name}")

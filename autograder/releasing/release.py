@@ -15,7 +15,8 @@ from autograder.course import course_config
 from autograder.errors import ReleaseError
 from autograder.files import remove_leftovers, scratch_folder
 from autograder.releasing.bundle import fill_bundle, zip_folder
-from autograder.releasing.leaks import BEGIN, END, find_leaks
+from autograder.releasing.leaks import find_leaks
+from autograder.sources import BEGIN, END
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
