@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 
     from autograder.outcomes import Report
 
+GENERATOR = b'<meta name="generator" content="autograder">'
+"""Stands in the head of every page of ours, and tells it from the pages of others."""
+
 
 def write_pages(report: Report, to: Path, console: Console) -> None:
     """Write the dashboard to ``to``, ``NAME.html``, and the pages of its students to ``NAME/STUDENT.html``.
 
-    Pages in that folder of students who are not in the report any more are removed.
+    Of what is in that folder, pages of ours of students who are not in the report any more are removed.
 
     Raises:
         UsageError: ``to`` is no name for a page.
@@ -36,10 +39,18 @@ def write_pages(report: Report, to: Path, console: Console) -> None:
     try:
         folder.mkdir(exist_ok=True)
         for left in {path.name for path in folder.glob("*.html")} - set(pages.values()):
-            (folder / left).unlink()
+            if _is_ours(folder / left):
+                (folder / left).unlink()
     except OSError as error:
         raise AutograderError(f"{folder} cannot be written: {error.strerror or error}.") from error
     shown = track(report.submissions, "pages", console=console, transient=True, disable=not console.is_terminal)
     for submission in shown:
         write_whole(folder / pages[submission.student], student_page(report.assignment, submission))
     write_whole(to, dashboard(report, {student: quote(f"{folder.name}/{page}") for student, page in pages.items()}))
+
+
+def _is_ours(page: Path) -> bool:
+    if not page.is_file():
+        return False
+    with page.open("rb") as file:
+        return GENERATOR in file.read(2**10)

@@ -187,7 +187,7 @@ def test_the_pages_of_a_class_are_linked_and_those_of_students_who_left_are_remo
     from rich.console import Console
 
     (tmp_path / "gates").mkdir()
-    (tmp_path / "gates" / "left.html").write_text("")
+    (tmp_path / "gates" / "left.html").write_text(student_page("gates", submission_of("left", [True])))
     report = report_of(submission_of("ada & ben", [True]), submission_of("100% #1?", [True]))
     write_pages(report, tmp_path / "gates.html", Console(quiet=True))
     assert {path.name for path in (tmp_path / "gates").iterdir()} == {"ada & ben.html", "100% #1?.html"}
@@ -195,6 +195,16 @@ def test_the_pages_of_a_class_are_linked_and_those_of_students_who_left_are_remo
     assert {"gates/ada%20%26%20ben.html", "gates/100%25%20%231%3F.html"} <= set(links)
     with pytest.raises(UsageError, match=r"Call it gates\.html"):
         write_pages(report, tmp_path / "gates.csv", Console(quiet=True))
+
+
+def test_pages_that_somebody_else_made_stay_where_they_are(tmp_path, report_of, submission_of):
+    from rich.console import Console
+
+    syllabus = tmp_path / "site" / "syllabus.html"
+    syllabus.parent.mkdir()
+    syllabus.write_text("<!DOCTYPE html><title>Syllabus</title>")
+    write_pages(report_of(submission_of("ada", [True])), tmp_path / "site.html", Console(quiet=True))
+    assert {path.name for path in syllabus.parent.iterdir()} == {"ada.html", "syllabus.html"}
 
 
 def test_a_package_that_is_installed_has_the_templates():
