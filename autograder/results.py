@@ -7,7 +7,8 @@ result is graded again when one of them has changed, and not before.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import coursekit
@@ -15,10 +16,11 @@ from autograder.errors import AutograderError, UsageError
 from autograder.files import remove_leftovers, write_whole
 from autograder.outcomes import SCHEMA, SubmissionResult
 from autograder.parcel import digest, kit_digest
+from autograder.submissions import read_file
 from coursekit.notebook import slice_for
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from autograder.course import AssignedNotebook, Assignment
@@ -27,16 +29,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What a result depends on besides points, each part as a digest."""
+    """What a result depends on, each part as a digest."""
 
     files: str
-    """The notebooks that were handed in."""
+    """The notebooks that were handed in, and the file beside them that says when."""
     suites: Mapping[str, str]
     """For each notebook its hidden suite, its known mistakes, and what these import."""
     solutions: Mapping[str, str]
     """For each notebook the code of its reference solution."""
     kit: str
     """The grader and the helper package."""
+    points: str = ""
+    """What each question is worth; nothing in results that were kept before this was."""
 
     @classmethod
     def of_nothing(cls) -> Fingerprint:
@@ -52,12 +56,13 @@ class Fingerprints:
             "suites": {notebook.name: _suite(notebook) for notebook in assignment.notebooks},
             "solutions": {notebook.name: _solution(notebook) for notebook in assignment.notebooks},
             "kit": kit_digest(),
+            "points": digest(repr(astuple(asked)) for notebook in assignment.notebooks for asked in notebook.questions),
         }
 
     def of(self, submission: Submission) -> Fingerprint:
         """What grading ``submission`` now would depend on."""
         parts = (part for name in sorted(submission.files) for part in (name, submission.files[name]))
-        return Fingerprint(digest(parts), **self._judges)
+        return Fingerprint(digest(chain(parts, _time_of(submission))), **self._judges)
 
 
 @dataclass(frozen=True)
@@ -142,6 +147,13 @@ def _content(path: Path) -> dict[str, Any]:
 
 def _unreadable(path: Path, error: Exception) -> AutograderError:
     return AutograderError(f"{path} cannot be read: {error!r}.", "Remove it and grade that submission again.")
+
+
+def _time_of(submission: Submission) -> Iterator[str | bytes]:
+    """What says when it was handed in, which a penalty for being late depends on."""
+    path = submission.folder / "timestamp.txt" if submission.folder else None
+    if path and path.is_file():
+        yield from (path.name, read_file(path))
 
 
 def _suite(notebook: AssignedNotebook) -> str:

@@ -249,6 +249,18 @@ def test_what_has_not_changed_is_not_graded_again_until_it_or_its_judge_does(cou
     assert {student for student, _ in grades(course.url)} == {"ada", "ben"}
 
 
+def test_a_time_of_handing_in_that_is_added_or_corrected_counts_at_the_next_grading(course):
+    with course.gradebook() as book:
+        book.update_or_create_assignment("captioning", duedate="2030-01-01 00:00:00 UTC")
+    path = course.hand_in("ada", {RNN: b"{"}) / "timestamp.txt"
+    course.autograder("grade", "captioning")
+    for told, late in ((LATE, 97445), ("2029-12-31 00:00:00 UTC", 0)):
+        path.write_text(told)
+        course.autograder("grade", "captioning")
+        assert grades(course.url)["ada", "rnn_captioning"]["late"] == late
+        assert "1 had been graded before" in course.autograder("grade", "captioning")
+
+
 def test_a_course_without_a_gradebook_is_graded_and_told_how_to_get_one(course):
     (course.folder / "gradebook.db").unlink()
     course.hand_in("ada", {RNN: b"{"})

@@ -77,6 +77,16 @@ def test_other_points_are_shown_first_and_written_only_when_that_is_wanted(a_cla
     assert "2 not affected" in a_class.autograder("regrade", "captioning")
 
 
+def test_grading_after_points_have_changed_gives_the_new_ones(a_class):
+    before = scores(a_class)
+    step = '"grade_id": "rnn_step_backward",\n     "locked": true,\n     "points": '
+    change(a_class.folder / "source" / "captioning" / RNN, f"{step}8", f"{step}2")
+    a_class.nbgrader("generate_assignment", "captioning", "--force")
+    assert "had been graded before" not in a_class.autograder("grade", "captioning")
+    assert scores(a_class)["right"] == before["right"] - 6
+    assert "2 not affected" in a_class.autograder("regrade", "captioning")
+
+
 def test_another_suite_grades_again_and_says_who_gains_who_loses_and_why(a_class, suites):
     before = scores(a_class)
     suite = suites / "test_rnn_captioning.py"
