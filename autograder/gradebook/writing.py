@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import sys
 import warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 SCRATCH = ".autograded-"
 TRIES = 5
 """How often a transaction is begun again that another grader has come in the way of."""
+NAMED_IN = "It is named by c.AssignLatePenalties.plugin_class in nbgrader_config.py."
 
 
 class CourseGradebook:
@@ -58,6 +60,7 @@ class CourseGradebook:
 
         Raises:
             SuiteError: it does not know the assignment, or knows it with other points.
+            AutograderError: it cannot be read, or the course's plugin for late penalties cannot be loaded.
         """
         self._assignment = assignment
         self._config = course_config(course)
@@ -68,6 +71,7 @@ class CourseGradebook:
         }
         self._autograded = Path(self._directory.root) / str(self._directory.autograded_directory)
         remove_leftovers(self._autograded, f"{SCRATCH}*")
+        self._penalties = self._late_penalties(course)
         self.remarks: list[str] = []
         """What was amiss beside the notebooks."""
         try:
@@ -186,13 +190,29 @@ class CourseGradebook:
         notebook.late_submission_penalty = None
         if entry.total_seconds_late > 0:
             self._gradebook.db.refresh(notebook, ["score"])
-            penalties = AssignLatePenalties(config=self._config)
-            penalties.init_plugin()
-            penalty = penalties.plugin_inst.late_submission_penalty(
-                entry.student_id, notebook.score, entry.total_seconds_late
-            )
-            if penalty is not None:
-                notebook.late_submission_penalty = penalties._check_late_penalty(notebook, penalty)  # noqa: SLF001
+            try:
+                penalty = self._penalties.plugin_inst.late_submission_penalty(
+                    entry.student_id, notebook.score, entry.total_seconds_late
+                )
+                if penalty is not None:
+                    penalty = self._penalties._check_late_penalty(notebook, penalty)  # noqa: SLF001
+            except Exception as error:
+                raise AutograderError(
+                    f"The plugin for late penalties failed at {entry.student_id}: {error!r}.", NAMED_IN
+                ) from error
+            notebook.late_submission_penalty = penalty
+
+    def _late_penalties(self, course: Path) -> Any:
+        """What assigns penalties, with the plugin that the course names. It may lie in the course."""
+        with _importable(course):
+            try:
+                penalties = AssignLatePenalties(config=self._config)
+                penalties.init_plugin()
+            except Exception as error:
+                raise AutograderError(
+                    f"The plugin for late penalties cannot be loaded: {_first_line(error)}", NAMED_IN
+                ) from error
+        return penalties
 
     def _timestamp(self, submission: Submission) -> Any:
         """When it was handed in, as nbgrader's ``collect`` has written; None if that is not known."""
@@ -255,6 +275,16 @@ def _commits_postponed(session: Any) -> Iterator[None]:
     finally:
         log.disabled = False
         del session.commit
+
+
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """Let modules in a folder be imported, as nbgrader does with those of the course."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
 
 
 def _first_line(error: Exception) -> str:

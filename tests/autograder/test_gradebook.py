@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import closing
 from pathlib import Path
 
 import nbformat
@@ -9,7 +10,7 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograder.course import HOME, load_assignment
-from autograder.errors import SuiteError
+from autograder.errors import AutograderError, SuiteError
 from autograder.gradebook.writing import CourseGradebook
 from autograder.grading import Submission, grade
 from autograder.outcomes import SubmissionResult
@@ -207,6 +208,54 @@ def test_a_time_that_cannot_be_read_is_told_and_costs_nothing(course, book, resu
     book.write(book.submission, result)
     assert "ada: timestamp.txt holds no time" in book.remarks[0]
     assert grades(course.url)["ada", "rnn_captioning"]["score"] == 46
+
+
+PLUGIN = """
+from nbgrader.plugins import BasePlugin
+class Half(BasePlugin):
+    def late_submission_penalty(self, student_id, score, total_seconds_late):
+        return score / 2
+class Broken(BasePlugin):
+    def late_submission_penalty(self, student_id, score, total_seconds_late):
+        return {}[student_id]
+"""
+
+
+@pytest.fixture
+def with_plugin(course):
+    """Opens the gradebook of the course with a plugin for late penalties that lies in the course."""
+    (course.folder / "course_penalties.py").write_text(PLUGIN)
+    with course.gradebook() as other:
+        other.update_or_create_assignment("captioning", duedate="2030-01-01 00:00:00 UTC")
+
+    def opened(plugin):
+        course.configure(f"c.AssignLatePenalties.plugin_class = {plugin!r}")
+        return closing(CourseGradebook(load_assignment("captioning", course.folder), course.folder))
+
+    return opened
+
+
+def test_a_plugin_for_late_penalties_may_lie_in_the_course_and_who_was_in_time_after_all_has_none(
+    course, book, result, with_plugin
+):
+    timestamp = book.submission.folder / "timestamp.txt"
+    with with_plugin("course_penalties.Half") as other:
+        for told, penalty in ((LATE, 23), ("2029-12-31 00:00:00 UTC", None)):
+            timestamp.write_text(told)
+            other.write(book.submission, result)
+            assert grades(course.url)["ada", "rnn_captioning"]["penalty"] == penalty
+
+
+def test_a_plugin_for_late_penalties_that_fails_is_told_with_where_it_is_named(course, book, result, with_plugin):
+    (book.submission.folder / "timestamp.txt").write_text(LATE)
+    with (
+        with_plugin("course_penalties.Broken") as other,
+        pytest.raises(AutograderError, match=r"failed at ada: KeyError.*\n.*plugin_class in nbgrader_config.py"),
+    ):
+        other.write(book.submission, result)
+    assert grades(course.url) == {}
+    with pytest.raises(AutograderError, match=r"cannot be loaded: .*no_such_module"):
+        with_plugin("no_such_module.Plugin")
 
 
 def test_points_that_the_gradebook_does_not_know_are_refused_with_the_command_that_mends_it(course):
