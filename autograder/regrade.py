@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from autograder.batch import grade_all
-from autograder.errors import UsageError
 from autograder.outcomes import SubmissionResult
 from autograder.results import Fingerprints
 from autograder.submissions import find_submissions
@@ -70,14 +69,18 @@ def review(assignment: Assignment, results: Results, submitted: Path) -> Review:
         assignment: as it stands now.
         results: what was found before.
         submitted: the folder of the students' submissions.
+
+    Raises:
+        UsageError: nothing of the assignment lies there, or nothing has been graded yet.
     """
     now = Fingerprints(assignment)
     affected, again, gone, unaffected = [], [], [], 0
-    for kept in results.kept():
+    former = results.kept()
+    there = {submission.student: submission for submission in find_submissions(assignment.name, [submitted])}
+    for kept in former:
         student = kept.result.student
-        try:
-            [submission] = find_submissions(assignment.name, [submitted / student / assignment.name])
-        except UsageError:
+        submission = there.get(student)
+        if submission is None:
             gone.append(student)
             continue
         fingerprint = now.of(submission)

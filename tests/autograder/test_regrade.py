@@ -108,6 +108,15 @@ def test_what_was_handed_in_again_is_left_to_grading(a_class):
     assert "1 not there any more (right)" in told
 
 
+def test_an_empty_folder_is_a_submission_that_is_there(course):
+    course.hand_in("empty", {})
+    course.hand_in("ada", {RNN: b"{"})
+    course.autograder("grade", "captioning")
+    told = course.autograder("regrade", "captioning")
+    assert "2 not affected" in told
+    assert "not there any more" not in told
+
+
 def test_where_nothing_has_been_graded_that_is_told(course):
     told = course.autograder("regrade", "captioning", code=2)
     assert "Nothing of captioning has been graded yet." in told
