@@ -1,5 +1,6 @@
 """The hidden suites of the visualization notebooks: every wrong answer fails, every right one passes."""
 
+import re
 import time
 
 import pytest
@@ -34,6 +35,14 @@ def test_the_release_earns_nothing_and_says_what_is_not_written(notebook, graded
     assert set(grade.points.values()) == {0}
     for question in grade.points:
         assert "is not written yet" in grade.told(question)
+
+
+@pytest.mark.parametrize("question", ["create_class_visualization", "invert_features", "deepdream"])
+def test_a_loop_is_given_no_option_that_its_docstring_does_not_name(question, student_of, graded):
+    student = student_of("image_generation")
+    options = re.findall(r"^        (\w+): ", "".join(student.cell(question)["source"]), re.MULTILINE)
+    student.begin(question, f"assert kwargs.keys() <= set({options}), kwargs")
+    assert not graded(student).lost
 
 
 # ---------------------------------------------------------------------------------------------- wrong in other ways

@@ -67,12 +67,15 @@ def bounded(model: Any, options: Mapping[str, Any]) -> Lent:
 
 
 # ------------------------------------------------------------------- what all loops with jitter, blur and clip do
-# Each of these takes a way to run the loop: run(who, model, options) gives the picture.
+# Each of these takes a way to run the loop: run(who, model, options) gives the picture. A loop is given no option that its
+# docstring does not name; ``still`` are those by which the picture is left alone, beside a learning rate of 0.
 
 
-def must_undo_jitter(judge: Judge, run: Callable[[Answers, Any, dict[str, Any]], Any], model: Any) -> None:
+def must_undo_jitter(
+    judge: Judge, run: Callable[[Answers, Any, dict[str, Any]], Any], model: Any, **still: float
+) -> None:
     """With a learning rate of 0 every picture that the model sees must be the result, moved by the jitter."""
-    options = {**QUIET, "learning_rate": 0.0, "l2_reg": 0.0, "max_jitter": 5, "num_iterations": 40}
+    options = {**QUIET, **still, "learning_rate": 0.0, "max_jitter": 5, "num_iterations": 40}
     lent = bounded(model, options)
     yours = run(judge.student, lent, options)
     seen = lent.inputs["forward"]
@@ -105,9 +108,9 @@ def shift_between(one: np.ndarray, other: np.ndarray, largest: int) -> tuple[int
     return None
 
 
-def must_blur(judge: Judge, run: Callable[[Answers, Any, dict[str, Any]], Any], model: Any) -> None:
+def must_blur(judge: Judge, run: Callable[[Answers, Any, dict[str, Any]], Any], model: Any, **still: float) -> None:
     """With a learning rate of 0 a picture must become smooth by being blurred, and only by that."""
-    options = {**STILL, "learning_rate": 0.0, "l2_reg": 0.0, "num_iterations": 12}
+    options = {**QUIET, **still, "learning_rate": 0.0, "num_iterations": 12}
     often = {**options, "blur_every": 2}
     rough, smooth = (run(judge.student, bounded(model, each), each) for each in (options, often))
     for each in (rough, smooth):
@@ -203,13 +206,13 @@ def test_class_is_clipped(judge: Judge) -> None:
 @question("create_class_visualization", weight=2)
 def test_class_jitter(judge: Judge) -> None:
     """Each step looks at the picture at another place, and puts it back."""
-    must_undo_jitter(judge, visualize, templates(judge, *SHAPE[1:]))
+    must_undo_jitter(judge, visualize, templates(judge, *SHAPE[1:]), l2_reg=0.0)
 
 
 @question("create_class_visualization")
 def test_class_blur(judge: Judge) -> None:
     """After every blur_every steps, and only then, the picture is blurred."""
-    must_blur(judge, visualize, templates(judge, *SHAPE[1:]))
+    must_blur(judge, visualize, templates(judge, *SHAPE[1:]), max_jitter=0, l2_reg=0.0)
 
 
 # --------------------------------------------------------------------------------------------- feature inversion
@@ -283,7 +286,7 @@ def test_inversion_blur(judge: Judge) -> None:
     def invert(who: Answers, model: Any, options: dict[str, Any]) -> Any:
         return who.invert_features(target, "scores", model, **options)
 
-    must_blur(judge, invert, templates(judge, *SHAPE[1:]))
+    must_blur(judge, invert, templates(judge, *SHAPE[1:]), l2_reg=0.0)
 
 
 # ------------------------------------------------------------------------------------------------------ DeepDream
@@ -399,7 +402,7 @@ def test_dream_blur(judge: Judge) -> None:
     def dream(who: Answers, model: Any, options: dict[str, Any]) -> Any:
         return who.deepdream(X, "scores", model, **options)
 
-    must_blur(judge, dream, templates(judge, *X.shape[1:]))
+    must_blur(judge, dream, templates(judge, *X.shape[1:]), max_jitter=0)
 
 
 @question("deepdream")
