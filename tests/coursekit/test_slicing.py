@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from coursekit.notebook import Statement, defines, read_notebook, slice_for
+from coursekit.notebook import Statement, defines, names_used_by, read_notebook, slice_for, slicing
 from coursekit.notebook.slicing import Effects, effects_of
 
 TRAINING = "for t in range(10**9):\n    loss, grads = model.loss(data)\n    losses.append(loss)"
@@ -301,6 +301,29 @@ def test_an_entangled_notebook_is_kept_whole_before_it_costs_much_time():
         started = time.monotonic()
         assert slice_for(listed, ["f"]) == listed
         assert time.monotonic() - started < 10
+
+
+def test_many_questions_about_an_entangled_notebook_cost_seconds():
+    names = [f"f{n}" for n in range(20)]
+    knot = ["a = []", "b = []", *["a.append(b)", "b.append(a)"] * 2000]
+    listed = statements(*knot, *(f"def {name}(): return a, {', '.join(names)}" for name in names))
+    started = time.process_time()
+    for name in names:
+        assert names_used_by(listed, [name]) == {"a", "b", *names}
+    assert time.process_time() - started < 10
+
+
+def test_what_a_function_needs_is_found_out_once_for_each_notebook(monkeypatch):
+    asked = []
+    follow = slicing._Slicer._found
+    monkeypatch.setattr(slicing._Slicer, "_found", lambda slicer, names: asked.append(names) or follow(slicer, names))
+    listed = statements("once = 1", "def f(): return once", "class C:\n    def m(self): return f()")
+    for _ in range(2):
+        assert names_used_by(listed, ["f"]) == {"once"}
+        assert names_used_by(listed, ["C.m"]) == {"f", "once"}
+        assert slice_for(listed, ["C"]) == list(listed)
+        assert names_used_by(statements("def f(): return other"), ["f"]) == {"other"}
+    assert asked == [{"f"}, {"C"}, {"f"}]
 
 
 def test_a_statement_that_is_nested_as_deeply_as_python_allows_is_read():
