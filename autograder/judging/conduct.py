@@ -66,13 +66,16 @@ NOISE = 1e-13
 """How much of such an error may jump when the inputs hardly move: differences jump by what is rounded in them."""
 NEAR = 1e-9
 """So little do they move."""
+NAMED = 6
+"""So many of the arguments that a function changes are told: none has more, but their names are told by the box."""
 FEW = 8
 """So often may a backward pass call its forward pass, however small its inputs are."""
 
 
 def changed(function: str, arguments: list[str]) -> Remark:
     """That a function changes arrays of its caller's."""
-    what = " and ".join(arguments)
+    more = [f"{len(arguments) - NAMED} more"] if len(arguments) > NAMED else []
+    what = " and ".join([*arguments[:NAMED], *more])
     verb, it = ("belongs", "it") if len(arguments) == 1 else ("belong", "them")
     sentence = f"It works, but {function} changes {what}, which {verb} to the caller; copy {it} first."
     return Remark(Habit.CHANGES_INPUT, sentence)

@@ -22,6 +22,7 @@ from autograder.errors import BrokenBox
 from autograder.sandbox import forkserver, wire
 from autograder.sandbox.policy import POLICY, Policy
 from autograder.sandbox.wire import Budget, Handle
+from coursekit.notebook import cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -299,7 +300,7 @@ class Box:
                 {clean(name, 80) for name in result.get("changed", ())[:20]} for result in reply["results"][:count]
             ]
             found = [
-                raised(result["error"], self.policy.text)
+                raised(result["error"], self.policy.message)
                 if "error" in result
                 else _cleaned(decoder.decode(result["value"]))
                 for result in reply["results"]
@@ -333,7 +334,7 @@ def raised(told: Any, limit: int) -> Raised:
     return Raised(
         kind=clean(told["type"], 80),
         kinds=tuple(clean(kind, 80) for kind in told["kinds"][:20]),
-        message=clean(told["message"], limit),
+        message=clean(cut(told["message"], limit), limit),
         lines=tuple((clean(cell, 20), int(line), clean(name, 80)) for cell, line, name in told["lines"][:8]),
     )
 

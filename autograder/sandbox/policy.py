@@ -49,7 +49,9 @@ class Policy:
     depth: int = 12
     """How deep containers may nest in one message."""
     text: int = 4096
-    """Characters of an error message that are passed on."""
+    """Characters of a text that is returned."""
+    message: int = 300
+    """Characters of an error message that are told: numpy's have up to 200, and each test that fails repeats it."""
 
 
 POLICY = Policy()

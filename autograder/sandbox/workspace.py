@@ -189,7 +189,7 @@ class OpenBox(Workspace):
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit and its like included
-            return raised(explain(error, self.policy.text), self.policy.text)
+            return raised(explain(error, self.policy.text), self.policy.message)
         return None
 
     @staticmethod

@@ -4,7 +4,7 @@ The grader reads what is handed in with this package, so that one notebook takes
 """
 
 from coursekit.notebook.cells import old_habits
-from coursekit.notebook.reading import MAX_FILE, Cell, Notebook, Problem, Statement, read_notebook
+from coursekit.notebook.reading import MAX_FILE, Cell, Notebook, Problem, Statement, cut, listed, read_notebook
 from coursekit.notebook.slicing import defines, names_used_by, slice_for
 from coursekit.notebook.taking import from_notebook
 
@@ -14,8 +14,10 @@ __all__ = [
     "Notebook",
     "Problem",
     "Statement",
+    "cut",
     "defines",
     "from_notebook",
+    "listed",
     "names_used_by",
     "old_habits",
     "read_notebook",

@@ -22,7 +22,7 @@ from coursekit.errors import NotebookUnreadable
 from coursekit.notebook.cells import CONFLICT, Fault, read_code
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from coursekit.notebook.cells import Piece
 
@@ -40,6 +40,10 @@ MAX_CELLS = 5000
 """Cells of a notebook."""
 MAX_STATEMENTS = 5000
 """Statements, and parts that cannot be read, of all cells together."""
+MAX_MESSAGE = 300
+"""Characters of a problem that are told: a name in Python's own message may be as long as its cell."""
+MAX_TOLD = 20
+"""Problems of one notebook that are told: nobody reads more, and thousands would be repeated wherever it is shown."""
 METADATA = ("nbgrader", "autograder", "vscode")
 """What is read of a cell's metadata."""
 
@@ -53,10 +57,22 @@ class Problem:
     line: int | None = None
 
     def __str__(self) -> str:
+        message = cut(self.message, MAX_MESSAGE)
         if self.cell is None:
-            return self.message
+            return message
         where = f"cell {self.cell}" if self.line is None else f"cell {self.cell}, line {self.line}"
-        return f"{where}: {self.message}"
+        return f"{where}: {message}"
+
+
+def cut(text: str, length: int) -> str:
+    """At most so many characters of a text, with a mark where the rest is left out."""
+    return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
+def listed(problems: Sequence[Problem], most: int = MAX_TOLD) -> list[str]:
+    """The first of some problems as one reads them, and how many more there are."""
+    more = [f"and {len(problems) - most} more"] if len(problems) > most else []
+    return [*map(str, problems[:most]), *more]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from autograder.grading import Submission, grade
+from autograder.judging.conduct import changed
 
 STEP = """def rnn_step_backward(dnext_h, cache):
     inputs = cache[:5]
@@ -158,6 +159,14 @@ def test_bad_manners_are_remarked_and_cost_nothing(student, graded):
     )
     assert any("rnn_backward uses up its cache: a second call" in each for each in remarks["rnn_backward"])
     assert any("float32" in each for each in remarks["word_embedding_backward"])
+
+
+def test_some_of_the_arguments_that_are_changed_are_named_and_the_rest_are_counted():
+    whole = changed("f", list("abcdef")).sentence
+    assert (
+        whole == "It works, but f changes a and b and c and d and e and f, which belong to the caller; copy them first."
+    )
+    assert "e and f and 3 more, which" in changed("f", list("abcdefghi")).sentence
 
 
 @pytest.mark.parametrize(

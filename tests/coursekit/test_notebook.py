@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coursekit.errors import NotebookUnreadable
-from coursekit.notebook import Notebook, Problem, old_habits, read_notebook
+from coursekit.notebook import Notebook, Problem, listed, old_habits, read_notebook
 from coursekit.notebook.cells import _OLD_NUMPY
 
 QUICK = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
@@ -178,6 +178,20 @@ def test_more_statements_than_any_notebook_has_are_left_out_and_told():
     notebook = read("a=1;" * 9000, "b = 2", "")
     assert len(notebook.statements) == 5000
     assert [problem.cell for problem in notebook.problems] == [1, 2]
+
+
+def test_a_problem_is_told_in_so_many_characters_however_long_the_names_in_it_are():
+    [problem] = read(f"def f({'a' * 100_000}):\n    global {'a' * 100_000}").problems
+    assert str(problem).startswith("cell 1, line 2: not valid Python (name 'aaa")
+    assert str(problem).endswith("aaa...")
+    assert len(str(problem)) < 350
+
+
+def test_of_many_problems_some_are_listed_and_the_rest_are_counted():
+    problems = read(*["1 +"] * 25).problems
+    assert listed(problems)[19:] == [str(problems[19]), "and 5 more"]
+    assert listed(problems[:20]) == [str(problem) for problem in problems[:20]]
+    assert listed(problems, 1) == [str(problems[0]), "and 24 more"]
 
 
 @pytest.mark.parametrize(
