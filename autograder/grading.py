@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from autograder.errors import SandboxUnavailable, SuiteError
 from autograder.judging.lending import Loan, needed_loan
-from autograder.judging.student import Student
+from autograder.judging.student import Allowance, Student
 from autograder.outcomes import NotebookResult, Outcome, QuestionResult, Status, SubmissionResult, TestResult
 from autograder.sandbox import POLICY
 from coursekit.errors import NotebookUnreadable
-from coursekit.notebook import Notebook, Problem, read_notebook
+from coursekit.notebook import Notebook, Problem, listed, read_notebook
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -129,7 +129,8 @@ class _Paper:
     assigned: AssignedNotebook
     notebook: Notebook | NotebookUnreadable
     run: SuiteRun | None = None
-    problems: list[Problem] = field(default_factory=list)
+    problems: Mapping[int, Problem] = field(default_factory=dict)
+    allowance: Allowance = field(default_factory=lambda: Allowance(POLICY.notebook_seconds))
     failures: list[str] = field(default_factory=list)
     """Of the grader itself."""
     failed: list[str] = field(init=False)
@@ -142,7 +143,7 @@ class _Paper:
         """What is known now."""
         if isinstance(self.notebook, NotebookUnreadable):
             return _unreadable(self.assigned, seed, self.notebook)
-        problems = tuple(str(problem) for problem in (*self.notebook.problems, *self.problems))
+        problems = tuple(listed([*self.notebook.problems, *self.problems.values()]))
         questions = tuple(_question(question, self.run) for question in self.assigned.questions)
         status = Status.PARTLY if problems or self.failures else Status.GRADED
         return NotebookResult(self.assigned.name, status, seed, problems, questions)
@@ -194,13 +195,12 @@ class _Sitting:
         runs = [each.run for each in self._papers if each.run]
         pairs = {pair for run in runs for pair in run.pairs}
         fatal = {name for run in runs for name in run.student.fatal}
-        deadline = time.monotonic() + POLICY.notebook_seconds
         told = set(paper.failed) - paper.run.waiting
         with _failures_kept(paper):
             for question in paper.failed:
                 failed = elsewhere | (paper.assigned.before(question) & set(paper.failed))
                 names = needed_loan(question, paper.notebook, failed, pairs)
-                if names and time.monotonic() < deadline:
+                if names and paper.allowance.left:
                     loan = Loan({name: lender for name, lender in lenders.items() if name in names}, fatal)
                     if self._judge_with(paper, paper.run, question, loan):
                         told.add(question)
@@ -213,8 +213,9 @@ class _Sitting:
     def _judge_with(self, paper: _Paper, run: SuiteRun, question: str, loan: Loan) -> bool:
         """Judge a question with functions lent to it; whether that is what counts."""
         again = self._anew(paper, run, [question], loan)
-        # If it is no better, its words are still about this question.
-        if question not in again.results or again.earned(question) < run.earned(question):
+        gain = again.earned(question) - run.earned(question)
+        # If it is no better, its words are still about this question, unless they are that there was no time.
+        if question not in again.results or gain < 0 or (gain == 0 and not paper.allowance.left):
             return False
         run.results[question] = again.results[question]
         lent = ", ".join(name for name in loan.names if name in loan.used)
@@ -233,7 +234,9 @@ class _Sitting:
         whole = self._anew(paper, run, left) if left else run
         for question in left:
             if question in whole.results:
-                run.results[question] = whole.results[question]
+                # What was judged while there was time counts; of the rest is told that there was none.
+                judged = {} if paper.allowance.left else {test.name: test for test in run.results[question]}
+                run.results[question] = [judged.get(test.name, test) for test in whole.results[question]]
                 run.judged_with[question] = whole.judged_with.get(question, "own")
 
     def _anew(
@@ -256,6 +259,7 @@ class _Sitting:
         return Student(
             paper.notebook,
             paper.assigned.names,
+            allowance=paper.allowance,
             beside=beside,
             loan=loan,
             kit=paper.assigned.kit,

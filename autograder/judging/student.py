@@ -6,7 +6,9 @@ it, or has used it up. Such a function is not called again: each of its tests ge
 
 from __future__ import annotations
 
+import re
 import time
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +17,10 @@ from autograder.judging.bounds import Bounds
 from autograder.judging.lending import Loan
 from autograder.judging.verdicts import CallFailed, NotCalled
 from autograder.sandbox import POLICY, Box, OpenBox, Raised, Trouble, Way
-from coursekit.notebook import Problem, defines, names_used_by, old_habits, slice_for
+from coursekit.notebook import Problem, defines, listed, names_used_by, old_habits, slice_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from autograder.sandbox import Policy, Step
     from coursekit.notebook import Notebook, Statement
@@ -26,6 +28,31 @@ if TYPE_CHECKING:
 
 CALLS = ("call", "follow", "count")
 NO_THREADS = "can't start new thread"
+FEW = 3
+"""Problems in one hint: the first is where to begin, and each test that fails repeats them."""
+MISSING = re.compile(r"name '(\w+)' is not defined")
+
+
+class Allowance:
+    """The wall time that one notebook of a submission has, in all of its boxes together."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._spent = 0.0
+
+    @property
+    def left(self) -> float:
+        """What has not been used up."""
+        return max(self.seconds - self._spent, 0.0)
+
+    @contextmanager
+    def spent(self) -> Iterator[None]:
+        """Count the time that this takes."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self._spent += time.monotonic() - started
 
 
 class Student(Answers):
@@ -35,6 +62,7 @@ class Student(Answers):
         notebook: what they handed in.
         names: the graded functions and classes; only what these need is executed.
         policy: the limits of the box.
+        allowance: the time that it has, if there are other boxes of the same notebook.
         beside: files that lie beside the notebook, by name: the other notebooks of the submission.
         loan: functions and classes of the reference that stand in for theirs.
         kit: the files of the helper package that it may use; by default all.
@@ -50,6 +78,7 @@ class Student(Answers):
         names: Iterable[str],
         policy: Policy = POLICY,
         *,
+        allowance: Allowance | None = None,
         beside: Mapping[str, bytes] | None = None,
         loan: Loan | None = None,
         kit: tuple[str, ...] | None = None,
@@ -57,7 +86,8 @@ class Student(Answers):
         inside: bool = False,
     ) -> None:
         super().__init__(loan or Loan({}))
-        self.problems: list[Problem] = []
+        self.problems: dict[int, Problem] = {}
+        """Why statements could not be run, by their position."""
         self.notebook = notebook
         self._policy = policy
         way = None if isolated else Way.OPEN
@@ -68,10 +98,9 @@ class Student(Answers):
         # Started now, so that it comes up while the suite is being read.
         self._fresh: Box | OpenBox | None = self._new_box()
         self._box: Box | OpenBox | None = None
-        self._skipped: set[int] = set()
         self.fatal: dict[str, str] = {}
         """Functions that have ended their box or used it up, and how."""
-        self._spent = 0.0
+        self._allowance = allowance or Allowance(policy.notebook_seconds)
         self.changed: set[tuple[str, str]] = set()
         """Functions and those of their arguments that they have changed, since it last forgot."""
 
@@ -101,17 +130,15 @@ class Student(Answers):
 
     def _perform(self, steps: Sequence[Step]) -> list[Any]:
         function = self._label(steps)
-        for called in dict.fromkeys(step.name for step in steps if step.do in CALLS and step.target is None):
-            self._must_be_defined(called)
-            self._must_not_be_fatal(called)
+        self._must_be_there(steps)
         self._must_not_be_fatal(function)
-        if self._spent > self._policy.notebook_seconds:
-            told = f"{function} was not called: the notebook had used up its {self._policy.notebook_seconds:g} s."
+        if not self._allowance.left:
+            told = f"{function} was not called: the notebook had used up its {self._allowance.seconds:g} s."
             raise NotCalled(function, told, "Look for work that is done again and again.")
-        started = time.monotonic()
         try:
-            box = self._running_box(steps)
-            results = box.perform(steps, self._answer)
+            with self._allowance.spent():
+                box = self._running_box(steps)
+                results = box.perform(steps, self._answer)
             for step, arguments in zip(steps, box.changed, strict=False):  # which it may not have come to
                 self.changed |= {(self._label([step]), argument) for argument in arguments}
         except Trouble as trouble:
@@ -121,8 +148,6 @@ class Student(Answers):
                 self._perform(before)
             self.fatal[function] = f"{function} {trouble}."
             raise CallFailed(function, self.fatal[function]) from None
-        finally:
-            self._spent += time.monotonic() - started
         if isinstance(results[-1], Raised):
             function = self._label(steps[: len(results)])
             if results[-1].kind == "Sealed" and self._loan.names:
@@ -144,11 +169,12 @@ class Student(Answers):
             self._box = self._loaded_box()
             if self._loan.names:
                 self._box.lend(self._loan.names, self._loan.alone)
+            self._must_be_there(steps)  # not known before it was loaded
         return self._box
 
     def _loaded_box(self) -> Box | OpenBox:
         """A box in which the needed statements have been executed, but for those that cannot be."""
-        deadline = time.monotonic() + self._policy.load_seconds
+        deadline = time.monotonic() + min(self._policy.load_seconds, self._allowance.left)
         while True:
             box = self._fresh or self._new_box()
             self._fresh = None
@@ -156,7 +182,7 @@ class Student(Answers):
                 for file, content in self._beside.items():
                     box.place(file, content)
                 for statement in self._statements:
-                    if statement.position in self._skipped:
+                    if statement.position in self.problems:
                         continue
                     if time.monotonic() > deadline:
                         self._skip(statement, "not run, since the definitions before it had used up their time")
@@ -179,8 +205,7 @@ class Student(Answers):
             self._skip(statement, f"{raised.kind}: {raised.message}".rstrip(": "), line)
 
     def _skip(self, statement: Statement, message: str, line: int | None = None) -> None:
-        self._skipped.add(statement.position)
-        self.problems.append(Problem(message, statement.cell, line or statement.line))
+        self.problems[statement.position] = Problem(message, statement.cell, line or statement.line)
 
     # ------------------------------------------------------------------------------------- explanations
 
@@ -193,6 +218,12 @@ class Student(Answers):
         kind = step.target.description.removeprefix("a ")
         return f"{kind}.{step.name}" if step.name else kind
 
+    def _must_be_there(self, steps: Sequence[Step]) -> None:
+        """Raise CallFailed unless each function of the notebook that is called is defined, and has ended no box."""
+        for called in dict.fromkeys(step.name for step in steps if step.do in CALLS and step.target is None):
+            self._must_be_defined(called)
+            self._must_not_be_fatal(called)
+
     def _must_be_defined(self, function: str) -> None:
         name = function.partition(".")[0]
         if name in self._loan.names:
@@ -204,9 +235,8 @@ class Student(Answers):
                 raise NotCalled(function, f"{name} cannot be read: {spoiled}", "Correct that cell and run it again.")
             hint = "Was its cell deleted, or the function renamed?"
             raise NotCalled(function, f"{name} is not defined in {self.notebook.name}.ipynb.", hint)
-        if statement.position in self._skipped:
-            problem = next(p for p in self.problems if p.cell == statement.cell)
-            raise NotCalled(function, f"{name} could not be defined: {problem}.")
+        if statement.position in self.problems:
+            raise NotCalled(function, f"{name} could not be defined: {self.problems[statement.position]}.")
 
     def _must_not_be_fatal(self, function: str) -> None:
         """Do not wait again for what has hung, or for what calls it."""
@@ -232,9 +262,20 @@ class Student(Answers):
             return CallFailed(function, f"{function} returned more than can be taken.")
         said = f"{raised.kind}: {raised.message}".rstrip(": ")
         hints = old_habits(self._source_of(function)) if raised.kind in ("NameError", "AttributeError") else []
-        hints += [f"{problem}" for problem in self.problems] if raised.kind == "NameError" else []
+        hints += listed(self._why_missing(raised.message), FEW) if raised.kind == "NameError" else []
         raises = "" if raised.kind == "NameError" else raised.kind  # which has nothing to do with the inputs
         return CallFailed(function, f"{function} raised {said}{where}.", " ".join(hints), raised=raises)
+
+    def _why_missing(self, message: str) -> list[Problem]:
+        """Why the name that a NameError tells of may be missing: what binds it, or is needed for that, went wrong."""
+        missing = MISSING.match(message)
+        if missing is None:
+            return []
+        needed = slice_for(self.notebook.statements, [missing[1]])
+        if found := [self.problems[each.position] for each in needed if each.position in self.problems]:
+            return found
+        spoiled = self.notebook.problem_with(missing[1])
+        return [spoiled] if spoiled else []
 
     def _source_of(self, function: str) -> str:
         statement = defines(self.notebook.statements, function.partition(".")[0])

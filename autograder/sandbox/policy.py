@@ -23,8 +23,8 @@ class Policy:
     """Wall time by which a call may last longer, for the grader's own time in answering what is lent to it."""
     batch_seconds: float = 20.0
     """Wall time for a batch of calls, a few hundred small ones."""
-    notebook_seconds: float = 30.0
-    """Wall time for all calls into one notebook, and once more for those that are judged again."""
+    notebook_seconds: float = 60.0
+    """Wall time for one notebook of a submission in all of its boxes: what is loaded, called, and judged again."""
     smaller_cases: int = 80
     """Cases that may be tried in search of the smallest one that is wrong: once for each failing question."""
     smaller_seconds: float = 3.0

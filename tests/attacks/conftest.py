@@ -1,10 +1,12 @@
 """A class of attackers, graded once through the command line; and the sealed box, for attacks on the box itself.
 
-An attack is an entry of a TOML file beside this one: a cell that stands behind wrong answers to every question.
+An attack is an entry of a TOML file beside this one: a cell that stands behind wrong answers to every question. A
+line that begins with @1000@ stands there a thousand times.
 """
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -32,8 +34,8 @@ SECRETS = {
 WATCHED = POINTS * (1 + 2 * MOVES) - 1
 """How often a wrong gate is called to see how it answers, after the first time: attackers know, and wait for it."""
 SMALL = "call_seconds=1.0, batch_seconds=1.5, statement_seconds=1.0, load_seconds=2.0, lent_seconds=2.0"
-LIMITS = f"{SMALL}, notebook_seconds=3.0, smaller_cases=4, smaller_seconds=1.0"
-"""So that attacks which wait for a limit do not wait long."""
+LIMITS = f"{SMALL}, notebook_seconds=6.0, smaller_cases=4, smaller_seconds=1.0, message=4096"
+"""So that attacks which wait for a limit do not wait long, and what they have got is told in full."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ class Class:
                 number += 1
                 self.attacks[attack.id] = f"{number:03}-attack"
                 places = {"@COURSE@": str(self.kit), "@HOME@": str(HOME), "@MOVES@": str(WATCHED)}
-                source = attack.source
+                source = re.sub("^@1000@ (.*\n)", lambda line: line[1] * 1000, attack.source, flags=re.MULTILINE)
                 for mark, path in places.items():
                     source = source.replace(mark, path)
                 self.hand_in(f"{number:03}-attack", cells["imports"], cells["wrong"], source)

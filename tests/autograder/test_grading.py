@@ -3,11 +3,14 @@
 import json
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
+from autograder import grading
 from autograder.course import HOME
-from autograder.sandbox import Box
+from autograder.judging.student import Allowance
+from autograder.sandbox import POLICY, Box
 
 QUESTIONS = {
     "rnn_step_forward": 4,
@@ -246,6 +249,66 @@ def test_a_statement_that_is_needed_and_fails_is_named_with_its_cell_and_line(st
     grade = graded(student)
     assert "cell 3, line 2: NameError: name 'undefined_name' is not defined" in grade.notebook.problems
     assert "NameError: name 'OFFSET' is not defined" in grade.told("rnn_forward")
+
+
+def test_of_hundreds_of_statements_that_fail_some_are_told_and_the_rest_are_counted(student, graded):
+    student.add("\n".join(f"TABLE_{n} = undefined_name" for n in range(300)), at=3)
+    student.begin("rnn_forward", f"return {', '.join(f'TABLE_{n}' for n in range(300))}")
+    grade = graded(student)
+    assert grade.notebook.problems[19] == "cell 3, line 20: NameError: name 'undefined_name' is not defined"
+    assert grade.notebook.problems[20:] == ("and 280 more",)
+    [hint] = {test.hint for test in grade.questions["rnn_forward"].tests}
+    assert hint == "cell 3, line 1: NameError: name 'undefined_name' is not defined"
+
+
+def test_all_boxes_of_a_notebook_share_its_time(student, graded, monkeypatch):
+    loaded = Counter()
+    execute = Box.execute
+
+    def counted(box, statement):
+        loaded[statement.source] += 1
+        return execute(box, statement)
+
+    monkeypatch.setattr(Box, "execute", counted)
+    monkeypatch.setattr(grading, "POLICY", replace(POLICY, notebook_seconds=1.5))
+    student.add("import time\nslow = time.sleep(1)", at=3)
+    for name in QUESTIONS:
+        student.begin(name, "slow; raise ValueError" if "step" in name or "word" in name else "slow")
+    graded(student)
+    assert loaded["slow = time.sleep(1)"] <= 2
+
+
+class Over(Allowance):
+    """There is time for the first ``times`` that somebody looks, and then no more."""
+
+    def __init__(self, times):
+        super().__init__(60)
+        self.times = times
+
+    @property
+    def left(self):
+        self.times -= 1
+        return max(self.times, 0)
+
+
+@pytest.mark.parametrize("times", [0, 2], ids=["before", "while it is judged again"])
+def test_when_time_is_over_what_was_judged_before_keeps_its_points_and_words(student, graded, monkeypatch, times):
+    student.change("rnn_step_forward", "+ b)", "- b)")
+    student.change("rnn_backward", "dWx + dWx_t", "dWx_t")
+    judge_again = grading._Sitting.judge_again
+
+    def too_late(sitting, paper):
+        paper.allowance = Over(times)
+        judge_again(sitting, paper)
+
+    monkeypatch.setattr(grading._Sitting, "judge_again", too_late)
+    grade = graded(student)
+    assert grade.points["rnn_backward"] == pytest.approx(8 * 2 / 6, abs=0.01)
+    assert grade.told("rnn_forward").startswith("h is wrong")
+    told = [test.rationale or test.outcome for test in grade.questions["rnn_backward"].tests]
+    used_up = "rnn_forward has to work first. rnn_forward was not called: the notebook had used up its 60 s."
+    assert told == ["passed", "passed", "dWx is wrong.", *["not judged"] * 3]
+    assert [test.cause for test in grade.questions["rnn_backward"].tests][3:] == [used_up] * 3
 
 
 def test_a_statement_that_hangs_costs_only_what_needs_it(student, graded):

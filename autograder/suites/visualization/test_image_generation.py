@@ -67,8 +67,8 @@ def bounded(model: Any, options: Mapping[str, Any]) -> Lent:
 
 
 # ------------------------------------------------------------------- what all loops with jitter, blur and clip do
-# Each of these takes a way to run the loop: run(who, model, options) gives the picture. A loop is given no option that its
-# docstring does not name; ``still`` are those by which the picture is left alone, beside a learning rate of 0.
+# Each of these takes a way to run the loop: run(who, model, options) gives the picture. A loop is given no option that
+# its docstring does not name; ``still`` are those by which the picture is left alone, beside a learning rate of 0.
 
 
 def must_undo_jitter(
