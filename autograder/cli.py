@@ -19,6 +19,7 @@ from autograder.commands.collecting import collect
 from autograder.commands.gradescope import gradescope
 from autograder.errors import AutograderError
 from autograder.files import in_reports, must_be_writable, write_whole
+from autograder.text import shown
 
 if TYPE_CHECKING:
     from autograder.course import Assignment
@@ -35,7 +36,8 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except AutograderError as error:
-            Console(stderr=True).print(Text(f"{error}", "red"), soft_wrap=True)
+            told = "\n".join(map(shown, f"{error}".split("\n")))  # it may name what somebody has handed in
+            Console(stderr=True).print(Text(told, "red"), soft_wrap=True)
             ctx.exit(error.exit_code)
         except OSError as error:  # of what is written to the terminal: the rest is caught where it happens
             Console(stderr=True).print(Text(f"{error.strerror or error}.", "red"), soft_wrap=True)
@@ -76,13 +78,14 @@ def grade(
     """Grade an ASSIGNMENT.
 
     PATHS are notebooks, folders of notebooks, or trees of STUDENT/ASSIGNMENT folders; by default, submitted/.
-    What lies in the submitted/ of a course is written to its gradebook, and not graded again until something changes.
+    What lies in the submitted/ of a course is written to its gradebook, and not graded again until something changes;
+    of what lies elsewhere, nothing is written.
     """
     from autograder.batch import grade_all
     from autograder.course import course_folder, load_assignment
     from autograder.outcomes import Report
     from autograder.progress import Tally, tell_unchanged, watched
-    from autograder.records import Records, belongs_to, submitted_folder
+    from autograder.records import Records, lies_in, submitted_folder
     from autograder.submissions import find_submissions
     from autograder.terminal import recorded, show, show_failures
 
@@ -93,12 +96,13 @@ def grade(
         must_be_writable(json_file)
     course = course_folder()
     assigned = load_assignment(assignment, course)
-    submissions = find_submissions(assignment, paths or (submitted_folder(course),))
+    submitted = submitted_folder(course)
+    submissions = find_submissions(assignment, paths or (submitted,), submitted)
     _say_how_isolated(loud, assigned, unsafe=unsafe, here=scheduler is None)
     seeds = {} if seed is None else {submission.student: seed for submission in submissions}
     where: Any = {"jobs": jobs, "scheduler": scheduler, "seeds": seeds}
     told, tally = [], Tally()
-    if not unsafe and all(belongs_to(course, assignment, submission) for submission in submissions):
+    if not unsafe and any(lies_in(submitted, assignment, submission) for submission in submissions):
         with Records(assigned, course) as records:
             new = submissions if force or seeds else list(records.outdated(submissions))
             results = watched(records.grade(new, **where), len(new), console, tally=tally, lines=lines)

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from autograder.outcomes import Status
+from autograder.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -76,7 +77,7 @@ def watched(
                 bar.show(number)
             elif total > 1 and not lines:
                 score = f"{result.score:g}/{result.max_score:g}"
-                told = f"{number}/{total} {result.student}: {result.status}, {score}"
+                told = f"{number}/{total} {shown(result.student)}: {result.status}, {score}"
                 console.print(told, markup=False, highlight=False, soft_wrap=True)
             yield result
 

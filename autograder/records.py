@@ -26,8 +26,18 @@ if TYPE_CHECKING:
     from autograder.grading import Submission
 
 
+MAX_ID = 128
+"""Characters of a student's id, for which nbgrader's gradebook has room."""
+MAX_ID_BYTES = 250
+"""Bytes of it, so that a file may be called STUDENT.json."""
+
+
 class Records:
-    """The records of one assignment."""
+    """The records of one assignment.
+
+    Of what lies elsewhere than in the course's ``submitted/``, and of a student whose folder has a name that is no id,
+    nothing is written: ``unkept`` says of whom, and why.
+    """
 
     def __init__(self, assignment: Assignment, course: Path) -> None:
         """Open them.
@@ -39,6 +49,9 @@ class Records:
         self.results.remove_leftovers()
         remove_left_folders()
         self.gradebook: CourseGradebook | None = None
+        self.unkept: dict[str, str] = {}
+        self._beside: dict[str, SubmissionResult] = {}  # the results of these
+        self._submitted = submitted_folder(course)
         self._assignment = assignment
         self._fingerprints = Fingerprints(assignment)
         if has_gradebook(course):
@@ -57,6 +70,9 @@ class Records:
         """Those that grading may say something new of, since the submission or what judges it has changed."""
         written = self.gradebook.students() if self.gradebook else None
         for submission in submissions:
+            if self._why_unkept(submission):
+                yield submission
+                continue
             kept = self.results.fingerprint_of(submission.student)
             known = written is None or submission.student in written
             if not known or kept is None or kept != self._fingerprints.of(submission):
@@ -89,15 +105,20 @@ class Records:
     def report(self, submissions: Sequence[Submission], failed: Sequence[SubmissionResult]) -> Report:
         """What is known of ``submissions``, read from disk when it is asked for, with those that failed in this run."""
         students = [submission.student for submission in submissions]
-        return Report(self.results.assignment, _Found(students, self.results, {each.student: each for each in failed}))
+        others = {**self._beside, **{each.student: each for each in failed}}
+        return Report(self.results.assignment, _Found(students, self.results, others))
 
     def keep(self, submission: Submission, result: SubmissionResult) -> None:
-        """Write a result, unless it is none because the grader itself failed.
+        """Write a result, unless it is none because the grader itself failed, or nothing can be kept of the student.
 
         Raises:
             AutograderError: it cannot be written.
         """
         if result.failure:
+            return
+        reason = self._why_unkept(submission)
+        if reason:
+            self.unkept[result.student], self._beside[result.student] = reason, result
             return
         if self.gradebook:
             former = self.results.of(submission.student)
@@ -106,14 +127,20 @@ class Records:
             self.gradebook.write(submission, result, former.result if former else None)
         self.results.keep(Kept(result, self._fingerprints.of(submission)))
 
+    def _why_unkept(self, submission: Submission) -> str:
+        if not lies_in(self._submitted, self.results.assignment, submission):
+            return f"it does not lie in {self._submitted.name}/STUDENT/{self.results.assignment}/"
+        reason = unfit(submission.student)
+        return f"{reason}; rename the folder" if reason else ""
+
 
 class _Found(Sequence[SubmissionResult]):
     """The results of some students, of which no more than one is in memory."""
 
-    def __init__(self, students: list[str], results: Results, failed: dict[str, SubmissionResult]) -> None:
+    def __init__(self, students: list[str], results: Results, others: dict[str, SubmissionResult]) -> None:
         self._students = students
         self._results = results
-        self._failed = failed
+        self._others = others  # which are not on disk
 
     def __len__(self) -> int:
         return len(self._students)
@@ -124,10 +151,10 @@ class _Found(Sequence[SubmissionResult]):
     def __getitem__(self, index: slice) -> Sequence[SubmissionResult]: ...
     def __getitem__(self, index: int | slice) -> SubmissionResult | Sequence[SubmissionResult]:
         if isinstance(index, slice):
-            return _Found(self._students[index], self._results, self._failed)
+            return _Found(self._students[index], self._results, self._others)
         student = self._students[index]
-        if student in self._failed:
-            return self._failed[student]
+        if student in self._others:
+            return self._others[student]
         kept = self._results.of(student)
         if kept is None:
             raise AutograderError(f"The result of {student} was there and is gone.", "Grade again.")
@@ -139,8 +166,15 @@ def submitted_folder(course: Path) -> Path:
     return course / str(course_config(course).CourseDirectory.get("submitted_directory", "submitted"))
 
 
-def belongs_to(course: Path, assignment: str, submission: Submission) -> bool:
+def lies_in(submitted: Path, assignment: str, submission: Submission) -> bool:
     """Whether a submission lies where the course collects them, in ``submitted/STUDENT/ASSIGNMENT``."""
-    if submission.folder is None or not submission.folder.is_relative_to(course.resolve()):
-        return False
-    return submission.folder == submitted_folder(course).resolve() / submission.student / assignment
+    return submission.folder == submitted.resolve() / submission.student / assignment
+
+
+def unfit(student: str) -> str:
+    """Why nothing can be kept of a student who is called so, or nothing."""
+    if len(student) > MAX_ID or len(student.encode("utf-8", "replace")) > MAX_ID_BYTES:
+        return f"an id has at most {MAX_ID} characters and {MAX_ID_BYTES} bytes"
+    if any("\ud800" <= char <= "\udfff" for char in student):  # bytes of a folder's name that are no text
+        return "an id is text in UTF-8"
+    return ""

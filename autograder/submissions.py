@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from autograder.errors import UsageError
 from autograder.grading import Submission
 from autograder.sandbox.box import clean
+from autograder.text import shown
 from coursekit.notebook import MAX_FILE
 
 if TYPE_CHECKING:
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def find_submissions(assignment: str, paths: Sequence[Path]) -> list[Submission]:
-    """The submissions under ``paths``, in order, each student once.
+def find_submissions(assignment: str, paths: Sequence[Path], submitted: Path | None = None) -> list[Submission]:
+    """The submissions under ``paths``, in order, each student once, by the name of the folder.
 
     A path may be
 
@@ -27,33 +28,37 @@ def find_submissions(assignment: str, paths: Sequence[Path]) -> list[Submission]
 
     Links below a path are not followed: what they lead to is somebody else's, and nothing has been handed in then.
 
+    Args:
+        assignment: the name of what was asked.
+        paths: where to look.
+        submitted: the course's tree of all students, whatever lies in it: one may be called like the assignment.
+
     Raises:
         UsageError: a path is not there, or nothing to grade lies under it.
     """
     found: dict[str, dict[str, Path]] = {}
     folders: dict[str, Path] = {}
     for path in dict.fromkeys(paths):
-        handed_in = _under(assignment, path)
+        handed_in = _under(assignment, path, submitted)
         if not handed_in:
             raise UsageError(
                 f"There is nothing to grade for {assignment!r} in {path}.",
                 f"Give a notebook, a folder of notebooks, or a tree of STUDENT/{assignment}/ folders.",
             )
-        for name, folder, notebooks in handed_in:
-            student = clean(name, 80)
+        for student, folder, notebooks in handed_in:
             folders.setdefault(student, folder)
             files = {clean(notebook.name, 255): notebook for notebook in notebooks}
             twice = found.setdefault(student, {}).keys() & files.keys()
             if twice:
                 raise UsageError(
-                    f"There are two notebooks {min(twice)} of {student}.",
+                    f"There are two notebooks {min(twice)} of {shown(student)}.",
                     "Grade them one by one, or put each into a folder STUDENT/ASSIGNMENT/.",
                 )
             found[student].update(files)
     return [Submission(student, _OnDisk(files), folders[student]) for student, files in found.items()]
 
 
-def _under(assignment: str, path: Path) -> list[tuple[str, Path, list[Path]]]:
+def _under(assignment: str, path: Path, submitted: Path | None) -> list[tuple[str, Path, list[Path]]]:
     """Students, their folders and their notebooks."""
     try:
         if not path.exists():
@@ -62,12 +67,12 @@ def _under(assignment: str, path: Path) -> list[tuple[str, Path, list[Path]]]:
             return [(_student_of(assignment, path.absolute()), path.resolve().parent, [path])]
         if not path.is_dir():
             raise UsageError(f"{path} is neither a notebook nor a folder.")
-        if _notebooks(path):
-            folder = path.resolve()
-            return [(folder.parent.name if folder.name == assignment else folder.name, folder, _notebooks(path))]
         path = path.resolve()
-        if (path / assignment).is_dir():
-            return [_of_student(path, assignment)]
+        if submitted is None or path != submitted.resolve():
+            if _notebooks(path):
+                return [(path.parent.name if path.name == assignment else path.name, path, _notebooks(path))]
+            if (path / assignment).is_dir():
+                return [_of_student(path, assignment)]
         students = sorted(folder for folder in path.iterdir() if (folder / assignment).is_dir())
         return [_of_student(folder, assignment) for folder in students]
     except OSError as error:

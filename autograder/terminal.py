@@ -15,6 +15,7 @@ from autograder.outcomes import Outcome
 from autograder.progress import STYLES
 from autograder.regrade import changes
 from autograder.sandbox import namespaces_forbidden
+from autograder.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -57,7 +58,7 @@ def show_class(submissions: Sequence[SubmissionResult], console: Console) -> Non
         for question in (q for notebook in submission.notebooks for q in notebook.questions):
             marks.append(*MARKS[question.outcome])
         table.add_row(
-            Text(submission.student),
+            Text(shown(submission.student)),
             Text(submission.status, STYLES[submission.status]),
             marks,
             f"{submission.score:g} / {submission.max_score:g}",
@@ -72,7 +73,8 @@ def show_submission(submission: SubmissionResult, console: Console) -> None:
     for notebook in submission.notebooks:
         _show_notebook(notebook, console)
     score = f"{submission.score:g} of {submission.max_score:g} points"
-    console.print(Text(f"{submission.student}: {submission.status}, {score}, {submission.seconds:.2f} s", "bold"))
+    told = f"{shown(submission.student)}: {submission.status}, {score}, {submission.seconds:.2f} s"
+    console.print(Text(told, "bold"))
 
 
 def show_isolation(console: Console, assignment: Assignment | None = None) -> None:
@@ -90,7 +92,7 @@ def show_failures(submissions: Iterable[SubmissionResult], console: Console) -> 
     """Say loudly where the grader itself failed; returns whether it did."""
     failed = [submission for submission in submissions if submission.failure]
     for submission in failed:
-        told = f"{submission.student}: {submission.failure}"
+        told = f"{shown(submission.student)}: {submission.failure}"
         console.print(Panel(Text(told), title="the grader itself failed; this is no grade", style="red"))
     return bool(failed)
 
@@ -104,7 +106,8 @@ def show_review(review: Review, assignment: str, console: Console) -> None:
     console.print(f"{review.unaffected} not affected", highlight=False)
     for students, what in ((review.handed_in_again, "handed in again since"), (review.gone, "not there any more")):
         if students:
-            told = f"{len(students)} {what} ({', '.join(students[:5])}{', ...' if len(students) > 5 else ''})"
+            names = ", ".join(map(shown, students[:5]))
+            told = f"{len(students)} {what} ({names}{', ...' if len(students) > 5 else ''})"
             console.print(f"{told}: autograder grade {assignment}", markup=False, highlight=False)
 
 
@@ -118,7 +121,7 @@ def show_changes(pairs: Sequence[tuple[Affected, SubmissionResult]], console: Co
         gains.append(result.score - affected.before.score)
         for change in changes(affected.before, result):
             table.add_row(
-                Text(result.student),
+                Text(shown(result.student)),
                 Text(change.question),
                 f"{change.before.points:g}" if change.before else "-",
                 f"{change.after.points:g}" if change.after else "-",
@@ -141,12 +144,12 @@ def _why(change: Change, reasons: Sequence[str]) -> str:
 
 
 def recorded(records: Records, unchanged: int) -> list[str]:
-    """What to say of what has been written."""
-    told = []
+    """What to say of what has been written, and of what has not."""
+    told = [f"not recorded: {shown(student)}: {reason}" for student, reason in sorted(records.unkept.items())]
     if unchanged:
         told.append(f"{unchanged} had been graded before and nothing has changed; --force grades them again")
     if records.gradebook:
-        told += records.gradebook.remarks
+        told += map(shown, records.gradebook.remarks)
         told.append(f"gradebook: {records.gradebook.url}")
     else:
         told.append(
