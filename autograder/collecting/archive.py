@@ -19,6 +19,12 @@ MAX_ENTRIES = 200_000
 """Files in a zip of a class."""
 MAX_LISTED = 20_000
 """Files in the list of a student's zip, which is read as a whole."""
+MAX_PATH = 1000
+"""Bytes of a file's path, which has to be short enough for every disk below the folders of a course."""
+MAX_PARTS = 30
+"""Parts of a path: the folders, one in the other, and the file."""
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, OverflowError)
+"""What reading a zip raises whose numbers or bytes are not right."""
 LITTER = re.compile(
     r"__MACOSX|\.DS_Store|\._.*|\.Spotlight-V100|\.Trashes|Thumbs\.db|desktop\.ini|~\$.*"
     r"|\.ipynb_checkpoints|__pycache__|\.git|\.idea|\.vscode|\.venv",
@@ -65,7 +71,7 @@ class Entry:
         try:
             with self._archive.open(self._info) as file:
                 return file.read(limit + 1)  # at most size bytes, and their checksum has to be right
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
+        except DAMAGED as error:
             return f"it is damaged ({error})"
         except RuntimeError:
             return "it is encrypted"
@@ -85,7 +91,7 @@ def entries(archive: zipfile.ZipFile, below: tuple[str, ...] = (), most: int = M
         if order >= most:
             yield Left(told, f"the zip holds more than {most:,} files; this one and those behind it are left out")
             return
-        if path.endswith("/") or (info.is_dir() and not info.file_size):
+        if path.endswith("/"):
             continue
         parts = tuple(part for part in path.split("/") if part not in {"", "."})
         reason = _refused(path, parts, info)
@@ -98,7 +104,7 @@ def opened(data: bytes | Path) -> zipfile.ZipFile | str:
         return f"it is a zip of more than {MAX_LISTED:,} files"
     try:
         return zipfile.ZipFile(io.BytesIO(data) if isinstance(data, bytes) else data)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, ValueError, NotImplementedError) as error:
+    except (*DAMAGED, NotImplementedError) as error:
         return f"it is no zip that can be opened ({error})"
 
 
@@ -124,6 +130,8 @@ def _refused(path: str, parts: tuple[str, ...], info: zipfile.ZipInfo) -> str:
         return "it is a link" if stat.S_ISLNK(mode) else "it is no regular file"
     if not parts:
         return "it has no name"
+    if len(path.encode("utf-8", "replace")) > MAX_PATH or len(parts) > MAX_PARTS:
+        return f"its path has more than {MAX_PATH:,} bytes or {MAX_PARTS} parts"
     return ""
 
 

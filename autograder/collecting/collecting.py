@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,18 +15,20 @@ from autograder.collecting.archive import Left, entries, opened
 from autograder.collecting.layout import KEPT_NAMES, ORIGIN, TIMESTAMP, lay_out
 from autograder.collecting.platforms import read_export
 from autograder.collecting.roster import Roster, Unknown
-from autograder.course import source_notebooks
+from autograder.course import assignment_names, source_notebooks
 from autograder.errors import AutograderError, UsageError
 from autograder.files import remove_leftovers, scratch_folder
-from autograder.records import submitted_folder
+from autograder.records import submitted_folder, unfit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from autograder.collecting.layout import Laid
     from autograder.collecting.platforms import Upload
 
 SCRATCH = ".collect-"
+OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+"""What no student's files are to blame for, and what would happen to everybody's."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,8 @@ def collect(
 ) -> Collected:
     """Take the submissions in a zip.
 
-    Each is put in place whole or not at all. One that is there already is replaced only by a later one.
+    Each is put in place whole or not at all. One that is there already is replaced only by a later one. What cannot be
+    written of one student is left out, and nobody else's.
 
     Args:
         assignment: the name of what was asked.
@@ -80,7 +85,8 @@ def collect(
             place.mkdir(exist_ok=True)
             remove_leftovers(place, f"{SCRATCH}*")
             with scratch_folder(place, SCRATCH) as scratch:
-                uploads = _latest(export.uploads, people, collected.left)
+                assignments = {name.casefold() for name in assignment_names(course)}
+                uploads = _latest(export.uploads, people, assignments, collected.left)
                 staged = _staged(assignment, notebooks, uploads, collected, scratch, replace=replace)
                 _put_in_place(staged, collected, scratch)
         except OSError as error:
@@ -108,7 +114,7 @@ def _staged(
 ) -> list[_Staged]:
     """Write what is to be put in place to a folder of its own, and note the rest."""
     staged: list[_Staged] = []
-    for student, upload in uploads:
+    for number, (student, upload) in enumerate(uploads):
         laid = lay_out(upload, notebooks)
         collected.left.extend(laid.left)
         if not laid.files:
@@ -116,36 +122,51 @@ def _staged(
             continue
         target = scratch.parent / student / assignment
         origin = {"platform": collected.platform, "key": upload.key, "latest": laid.order if upload.dated else None}
-        taken = Taken(student, upload.name, tuple(laid.files), upload.late, new=not _same(target, laid))
-        reason = _no_later(target, upload, origin) if taken.new and not replace else ""
-        if reason:
-            collected.left.append(Left(f"{upload.key} ({student})", reason))
-        elif taken.new:
-            made = scratch / "made" / str(len(staged))
-            _write(made, laid, upload, origin)
-            staged.append(_Staged(made, target, taken))
-        else:
-            collected.taken.append(taken)
+        with _of_one(f"{upload.key} ({student})", collected.left):
+            taken = Taken(student, upload.name, tuple(laid.files), upload.late, new=not _same(target, laid))
+            reason = _no_later(target, upload, origin) if taken.new and not replace else ""
+            if reason:
+                collected.left.append(Left(f"{upload.key} ({student})", reason))
+            elif taken.new:
+                made = scratch / "made" / str(number)
+                _write(made, laid, upload, origin)
+                staged.append(_Staged(made, target, taken))
+            else:
+                collected.taken.append(taken)
     return staged
+
+
+@contextmanager
+def _of_one(who: str, left: list[Left]) -> Iterator[None]:
+    """Note what cannot be written of one submission, so that the others are; raise what is wrong with the disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in OF_THE_DISK:
+            raise
+        left.append(Left(who, f"it cannot be written: {error.strerror or error}"))
 
 
 def _put_in_place(staged: list[_Staged], collected: Collected, scratch: Path) -> None:
     for each in staged:
-        each.target.parent.mkdir(parents=True, exist_ok=True)
-        former = scratch / f"former-{each.made.name}"
-        if each.target.exists():
-            each.target.rename(former)
-        try:
-            each.made.rename(each.target)
-        except OSError:
-            if former.exists():
-                former.rename(each.target)
-            raise
-        collected.taken.append(each.taken)
+        with _of_one(each.taken.student, collected.left):
+            each.target.parent.mkdir(parents=True, exist_ok=True)
+            former = scratch / f"former-{each.made.name}"
+            if each.target.exists():
+                each.target.rename(former)
+            try:
+                each.made.rename(each.target)
+            except OSError:
+                if former.exists():
+                    former.rename(each.target)
+                raise
+            collected.taken.append(each.taken)
     collected.taken.sort(key=lambda taken: taken.student)
 
 
-def _latest(uploads: list[Upload], people: Roster, left: list[Left]) -> Iterator[tuple[str, Upload]]:
+def _latest(
+    uploads: list[Upload], people: Roster, assignments: Collection[str], left: list[Left]
+) -> Iterator[tuple[str, Upload]]:
     """Of each student the latest upload."""
     of: dict[str, list[tuple[str, Upload]]] = defaultdict(list)
     for upload in uploads:
@@ -154,8 +175,9 @@ def _latest(uploads: list[Upload], people: Roster, left: list[Left]) -> Iterator
         except Unknown as error:
             left.append(Left(upload.key, str(error)))
             continue
-        if student.startswith(".") or len(Path(student).parts) != 1 or not student.isprintable() or "\\" in student:
-            left.append(Left(upload.key, f"{student!r} is no name that a folder may have"))
+        reason = _no_id(student, assignments)
+        if reason:
+            left.append(Left(upload.key, reason))
         else:
             of[student.casefold()].append((student, upload))
     for found in of.values():
@@ -172,6 +194,16 @@ def _latest(uploads: list[Upload], people: Roster, left: list[Left]) -> Iterator
             continue
         left += [Left(upload.key, f"{student} has handed in again: {latest.key}") for upload in others]
         yield student, latest
+
+
+def _no_id(student: str, assignments: Collection[str]) -> str:
+    """Why a student's folder cannot be called so, or nothing."""
+    if student.startswith(".") or len(Path(student).parts) != 1 or not student.isprintable() or "\\" in student:
+        return f"{student!r} is no name that a folder may have"
+    if student.casefold() in assignments:
+        return f"{student!r} is the name of an assignment; give a roster that calls them otherwise"
+    reason = unfit(student)
+    return f"{reason}; give a roster with a shorter id" if reason else ""
 
 
 def _write(folder: Path, laid: Laid, upload: Upload, origin: dict[str, Any]) -> None:

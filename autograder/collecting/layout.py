@@ -53,7 +53,7 @@ def lay_out(upload: Upload, notebooks: Sequence[str]) -> Laid:
     candidates: dict[str, list[tuple[str, Piece]]] = defaultdict(list)
     for piece in _unpacked(upload.pieces, budget, left):
         target = _target(piece, notebooks)
-        if target.casefold() in KEPT_NAMES:
+        if target.casefold().split("/")[0] in KEPT_NAMES:  # a folder of that name would be in the way, too
             left.append(Left(piece.entry.path, "a file of this name is written by the course itself"))
         else:
             candidates[target.casefold()].append((target, piece))

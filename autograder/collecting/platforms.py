@@ -14,6 +14,7 @@ Gradescope  ``assignment_1_export/submission_2/name.ipynb``, and ``submission_me
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,8 @@ CANVAS = re.compile(
     r"_(?:(?P<file>\d+)_(?P<rest>.+)|(?P<text>text|link)\.html)",
     re.DOTALL,
 )
-MOODLE = re.compile(r"(?P<name>.*)_(?P<number>\d+)_assignsubmission_(?P<kind>[a-z]+)(?:_(?P<rest>.*))?", re.DOTALL)
+MOODLE = re.compile(r"(?P<name>.*?)_(?P<number>\d+)_assignsubmission_(?P<kind>[a-z]+)(?:_(?P<rest>.*))?", re.DOTALL)
+"""Whoever handed in stands in front: in the file's name, which is the student's, all of it may stand once more."""
 METADATA = "submission_metadata.yml"
 MAX_METADATA = 256 * 2**20
 """Bytes of what Gradescope says of its submissions; the output of each former grading is in it."""
@@ -93,9 +95,11 @@ def read_export(found: Sequence[Entry | Left]) -> Export:
         files = [replace(each, parts=each.parts[1:]) for each in files]  # the folder around it all
     if any(each.parts == (METADATA,) for each in files):
         return _gradescope(files, left)
-    if any(MOODLE.fullmatch(each.parts[0]) for each in files):
+    moodles = sum(MOODLE.fullmatch(each.parts[0]) is not None for each in files)
+    canvases = sum(len(each.parts) == 1 and CANVAS.fullmatch(each.parts[0]) is not None for each in files)
+    if moodles and moodles >= canvases:  # the files of one student may be named so that they are of either form
         return _moodle(files, left)
-    if any(len(each.parts) == 1 and CANVAS.fullmatch(each.parts[0]) for each in files):
+    if canvases:
         return _canvas(files, left)
     raise UsageError(
         "This zip is none that Canvas, Moodle or Gradescope gives: no name in it says who handed it in.",
@@ -133,7 +137,14 @@ def _moodle(files: Sequence[Entry], left: list[Left]) -> Export:
         key = f"{found['name']}_{found['number']}"
         upload = uploads.setdefault(key, Upload(key, found["name"], found["number"]))
         upload.pieces.append(Piece(below, each.order, each))
-    return Export("Moodle", list(uploads.values()), left)
+    names = defaultdict(list)
+    for upload in uploads.values():
+        names[upload.number].append(upload.name)
+    for upload in uploads.values():
+        if len(names[upload.number]) > 1:
+            called = " and ".join(names[upload.number])
+            left.append(Left(upload.key, f"{upload.number} is one participant, and is called {called}"))
+    return Export("Moodle", [each for each in uploads.values() if len(names[each.number]) == 1], left)
 
 
 def _gradescope(files: Sequence[Entry], left: list[Left]) -> Export:

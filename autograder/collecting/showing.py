@@ -9,11 +9,15 @@ from rich.text import Text
 
 from autograder.collecting.archive import IS_LITTER
 from autograder.terminal import MANY
+from autograder.text import shown
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from autograder.collecting.collecting import Collected
+
+MAX_SHOWN = 1000
+"""Characters of a path that are shown; a zip may have one of 65,535."""
 
 
 def show_collected(collected: Collected, console: Console) -> None:
@@ -23,7 +27,7 @@ def show_collected(collected: Collected, console: Console) -> None:
         table.add_column(heading, overflow="fold")
     for taken in collected.taken:
         marks = (" late" if taken.late else "") + ("" if taken.new else " unchanged")
-        table.add_row(Text(taken.student), Text(_shown(taken.name)), Text(", ".join(taken.files)).append(marks, "dim"))
+        table.add_row(Text(taken.student), Text(shown(taken.name)), Text(", ".join(taken.files)).append(marks, "dim"))
     if 0 < len(collected.taken) <= MANY:
         console.print(table)
     new = sum(taken.new for taken in collected.taken)
@@ -33,12 +37,7 @@ def show_collected(collected: Collected, console: Console) -> None:
     litter = sum(left.reason == IS_LITTER for left in collected.left)
     for left in collected.left:
         if left.reason != IS_LITTER:
-            told = f"not taken: {_shown(left.path)}: {_shown(left.reason)}"
+            told = f"not taken: {shown(left.path[:MAX_SHOWN])}: {shown(left.reason)}"
             console.print(Text(told, "yellow"), soft_wrap=True)
     if litter:
         console.print(Text(f"not taken: {litter} {'file' if litter == 1 else 'files'} {IS_LITTER}", "dim"))
-
-
-def _shown(text: str) -> str:
-    """Text of anybody's, without what would move the cursor."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -101,6 +101,31 @@ def test_ids_that_are_no_folders_are_left(place):
     assert told.count("is no name that a folder may have") == 2
 
 
+def test_ids_that_cannot_be_kept_or_are_an_assignments_are_left(place):
+    (place.folder / "source" / "other").mkdir()
+    (place.folder / "source" / "other" / "other.ipynb").write_bytes(NOTEBOOK)
+    text = f"id,lms_user_id\nCaptioning,1\nother,2\n{'e' * 129},3\n{'e' * 128},4\n{'é' * 126},5\n"
+    files = {f"a_{number}_700_rnn_captioning.ipynb": NOTEBOOK for number in range(1, 6)}
+    told = place.collect(files, *roster(place, text))
+    assert list(place.files) == [f"{'e' * 128}/captioning/rnn_captioning.ipynb"]
+    assert told.count("is the name of an assignment; give a roster that calls them otherwise") == 2
+    assert told.count("an id has at most 128 characters and 250 bytes; give a roster with a shorter id") == 2
+
+
+def test_a_file_called_like_those_of_moodle_leaves_a_zip_of_canvas_what_it_is(place):
+    told = place.collect(
+        {
+            "lovelaceada_1_700_rnn_captioning.ipynb": NOTEBOOK,
+            "mallory_2_701_x_1_assignsubmission_file_rnn_captioning.ipynb": b"hers",
+        }
+    )
+    assert place.files == {
+        "lovelaceada-1/captioning/rnn_captioning.ipynb": NOTEBOOK,
+        "mallory-2/captioning/x_1_assignsubmission_file_rnn_captioning.ipynb": b"hers",
+    }
+    assert "2 taken from Canvas" in told
+
+
 # ------------------------------------------------------------------------------------------------------ Moodle
 
 
@@ -132,6 +157,30 @@ def test_moodles_grading_worksheet_is_a_roster(place):
         "ada@x.org/captioning/rnn_captioning.ipynb": b"1234",
         "other@x.org/captioning/rnn_captioning.ipynb": b"1235",
     }
+
+
+def test_a_file_called_like_anothers_is_whose_it_is(place):
+    text = "Identifier,Full name,Email address\nParticipant 9,Ben,ben@x.org\nParticipant 55,Eve,eve@x.org\n"
+    called = "x_9_assignsubmission_file_rnn_captioning.ipynb"
+    files = {
+        "Ben_9_assignsubmission_file_rnn_captioning.ipynb": b"his",
+        f"Eve_55_assignsubmission_file_{called}": b"hers",
+    }
+    place.collect(files, *roster(place, text))
+    assert place.files == {
+        "ben@x.org/captioning/rnn_captioning.ipynb": b"his",
+        f"eve@x.org/captioning/{called}": b"hers",
+    }
+
+
+def test_one_participant_under_two_names_is_neither(place):
+    """As somebody would be who is called so as to be read as another."""
+    text = "Identifier,Full name,Email address\nParticipant 9,Ben,ben@x.org\nParticipant 7,Zoe,zoe@x.org\n"
+    names = ("Ben_9", "x_9_assignsubmission_file_Eve_55", "Zoe_7")
+    files = {f"{name}_assignsubmission_file_rnn_captioning.ipynb": name.encode() for name in names}
+    told = place.collect(files, *roster(place, text))
+    assert place.files == {"zoe@x.org/captioning/rnn_captioning.ipynb": b"Zoe_7"}
+    assert told.count("9 is one participant, and is called Ben and x") == 2
 
 
 def test_two_of_one_name_are_not_mixed_up_without_a_roster(place):

@@ -2,6 +2,7 @@
 
 import io
 import stat
+import struct
 import unicodedata
 import zipfile
 
@@ -78,6 +79,51 @@ def test_a_student_does_not_write_the_time_of_handing_in(place):
     assert files == {"rnn_captioning.ipynb": NOTEBOOK}
     assert told.count("a file of this name is written by the course itself") == 2
     assert not (place.folder / "submitted" / "ada-lovelace" / "captioning" / "timestamp.txt").exists()
+
+
+@pytest.mark.parametrize("name", ["timestamp.txt/x", ".collected.json/x.txt", "Timestamp.TXT/deep/x"])
+def test_a_folder_is_not_in_the_way_of_what_the_course_writes(place, name):
+    inner = place.zipped({"rnn_captioning.ipynb": NOTEBOOK, name: b"x"})
+    files, told = handed_in(place, [("work.zip", inner), ("a.txt", b"x"), (name, b"x")])
+    assert files == {"rnn_captioning.ipynb": NOTEBOOK, "a.txt": b"x"}
+    assert told.count("a file of this name is written by the course itself") == 2
+
+
+@pytest.mark.parametrize("path", ["/".join(["d" * 150] * 40), "/".join("d" * 31), "d" * 60_000])
+def test_a_path_that_no_disk_has_room_for_is_left(place, path):
+    inner = place.zipped({"rnn_captioning.ipynb": NOTEBOOK, f"{path}/x.txt": b"x"})
+    files, told = handed_in(place, [("work.zip", inner)])
+    assert files == {"rnn_captioning.ipynb": NOTEBOOK}
+    assert "its path has more than 1,000 bytes or 30 parts" in told
+    assert len(told) < 2000
+
+
+def test_a_file_that_lies_nowhere_in_its_zip_and_one_without_a_name_are_left(place):
+    data = place.zipped({"x.txt": b"x"})
+    at = data.index(b"PK\1\2")
+    extra = struct.pack("<HHQ", 1, 8, 2**63 + 5)  # where the file begins, in the form for very large zips
+    header = data[at : at + 30] + struct.pack("<H", len(extra)) + data[at + 32 : at + 42] + b"\xff" * 4
+    size = struct.pack("<I", len(header) + len("x.txt") + len(extra))
+    far = data[:at] + header + b"x.txt" + extra + data[-22:-10] + size + data[-6:]
+    nameless = data.replace(b"x.txt", b"\0.txt")
+    files, told = handed_in(place, [("far.zip", far), ("nameless.zip", nameless), ("rnn_captioning.ipynb", NOTEBOOK)])
+    assert files == {"rnn_captioning.ipynb": NOTEBOOK}
+    assert "far.zip/x.txt: it is damaged" in told
+    assert "it has no name" in told
+
+
+def test_what_cannot_be_written_of_one_student_leaves_the_others_theirs(place, monkeypatch):
+    monkeypatch.setattr(archive, "MAX_PATH", 10_000)
+    monkeypatch.setattr(archive, "MAX_PARTS", 100)
+    (place.folder / "submitted").mkdir()
+    (place.folder / "submitted" / "ben").write_text("no folder")
+    inner = place.zipped({"rnn_captioning.ipynb": b"half", "/".join(["z" * 150] * 40): b"x"})
+    uploads = {"Ada_1": ("a.zip", inner), "Zoe_3": ("lstm_captioning.ipynb", NOTEBOOK), "Ben_2": ("x.txt", b"x")}
+    told = place.collect({f"{who}_assignsubmission_file_/{name}": data for who, (name, data) in uploads.items()})
+    assert place.files == {"ben": b"no folder", "zoe/captioning/lstm_captioning.ipynb": NOTEBOOK}
+    assert "not taken: Ada_1 (ada): it cannot be written: File name too long" in told
+    assert "not taken: ben: it cannot be written: File exists" in told
+    assert "1 taken from Moodle" in told
 
 
 def info(name, mode=stat.S_IFREG | 0o644):
