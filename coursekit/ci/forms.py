@@ -95,7 +95,7 @@ def github_annotations(run: Run) -> Iterator[str]:
 def plain(run: Run) -> Iterator[str]:
     """Lines for a log."""
     for notebook in run.notebooks:
-        yield notebook.file
+        yield on_one_line(notebook.file)
         for problem, line in notebook.problems:
             yield f"  ! {shown(problem)}{_at(line)}"
         width = max((len(question.name) for question in notebook.questions), default=0)
@@ -104,7 +104,7 @@ def plain(run: Run) -> Iterator[str]:
             yield f"  {MARKS[question.passed]} {question.name:{width}}  {points_of(question)}{where}"
             for text in explanations(question):
                 yield from (f"      {line}" for line in shown(text).splitlines())
-    yield run.note
+    yield on_one_line(run.note)
 
 
 def explanations(question: Question) -> list[str]:
@@ -134,6 +134,11 @@ def shown(text: str) -> str:
     return "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
+def on_one_line(text: str) -> str:
+    """The same of a text that must not begin a line: a path, or what names one."""
+    return shown(text).replace("\n", "\N{REPLACEMENT CHARACTER}")
+
+
 def _at(line: int | None) -> str:
     return f"  (line {line} of the file)" if line else ""
 
@@ -161,7 +166,7 @@ def _fenced(text: str) -> list[str]:
 def _command(kind: str, file: str, line: int | None, title: str, message: str) -> str:
     """A workflow command, in which a percent sign, line breaks, and in properties also : and , are written as %XX."""
     properties = {"file": file, "line": str(line or 1), "title": title}
-    listed = ",".join(f"{name}={_escaped(value, ':,')}" for name, value in properties.items())
+    listed = ",".join(f"{name}={_escaped(shown(value), ':,')}" for name, value in properties.items())
     return f"::{kind} {listed}::{_escaped(shown(message))}"
 
 

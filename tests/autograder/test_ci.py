@@ -105,6 +105,19 @@ def test_of_two_notebooks_of_one_name_the_higher_is_graded_and_the_other_told(ci
     assert "old/rnn_captioning.ipynb is passed over" in done.stdout
 
 
+def test_what_folders_are_called_moves_no_cursor_and_begins_no_line(ci, student):
+    """Of what is graded, and of what is passed over."""
+    hostile = "\x1b]0;owned\x07\x1b[2J\u202e\n::error::forged"
+    name = f"{hostile}/rnn_captioning.ipynb"
+    for beside in ({}, {f"{hostile}2/rnn_captioning.ipynb": b"{}"}):
+        done = ci({name: student.text.encode(), **beside}, "--seed", "1", GITHUB_ACTIONS="true")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "/rnn_captioning.ipynb" in done.stdout
+        assert not {"\x1b", "\x07", "\u202e"} & set(done.stdout)
+        assert "\n::error" not in done.stdout
+    assert "is passed over" in done.stdout
+
+
 def test_a_broken_notebook_is_a_result_and_a_broken_grader_is_none(ci, tmp_path, student, monkeypatch):
     done = ci({"rnn_captioning.ipynb": b'{"cells": ['}, "--junit", "grade.xml", "--threshold", "0")
     assert done.returncode == 0

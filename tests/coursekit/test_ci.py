@@ -181,6 +181,17 @@ def told_by(run, tmp_path, **environment):
     return code, "\n".join(said)
 
 
+def test_names_of_files_and_what_names_them_stay_on_their_line(tmp_path):
+    question = run_of("told", "title").questions[0]
+    run = Run("checks", HOSTILE, (Checked("a", HOSTILE, (question,)),))
+    _, said = told_by(run, tmp_path, GITHUB_ACTIONS="true")
+    lines = said.splitlines()
+    begin = lines[0].replace("stop-commands::", "")
+    assert [line for line in lines if line.startswith("::")] == [lines[0], f"{begin}::", lines[-1]]
+    assert not {"\x1b", "\x00", "\u202e", "\ud800"} & set(said)
+    assert JUnitXml.fromfile(tmp_path / "j.xml").failures == 1
+
+
 def test_what_code_says_stays_text_in_every_form(tmp_path):
     code, said = told_by(run_of(), tmp_path, GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(tmp_path / "step.md"))
     assert code == BELOW
