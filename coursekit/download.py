@@ -166,7 +166,7 @@ class _Part:
                     if error.errno in NO_ROOM:
                         self._no_room(size, error)
                     raise DownloadFailed(
-                        f"{self._path} cannot be written: {error}. Mend that, and try again."
+                        f"{self._path} cannot be written: {error}. Fix that, and try again."
                     ) from error
                 have += len(chunk)
                 bar.update(len(chunk))

@@ -1,7 +1,7 @@
 """Build the data set of scenes, or fetch that of COCO captions: what get_datasets.sh runs.
 
 A file has its name only when it is whole, the archive as well as the data set. So whatever is interrupted can be run
-again, and goes on.
+again: a download goes on, all else is begun anew.
 """
 
 from __future__ import annotations
@@ -83,12 +83,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CoursekitError as error:
         return _failed(str(error))
     except OSError as error:
-        room = " Make room" if error.errno in NO_ROOM else " Mend that"
+        room = " Make room" if error.errno in NO_ROOM else " Fix that"
         return _failed(f"{target} could not be written: {error}.{room}, and run the command again.")
     except MemoryError:
         return _failed(f"{target} does not fit into the memory of this machine.")
     except KeyboardInterrupt:
-        return _failed("interrupted. Run the command again to go on.")
+        return _failed("interrupted. Run the command again.")
     return 0
 
 

@@ -1,9 +1,12 @@
-"""HDF5 files that are there whole or not at all."""
+"""HDF5 files, and whatever else is there whole or not at all."""
 
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+import platform
+import re
+import shutil
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +29,7 @@ def new_file(path: str | os.PathLike[str]) -> Iterator[Any]:
 
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    # A name of its own for each process, so that two of them do not write into one file.
-    draft = target.with_name(f".{target.name}.{os.getpid()}.part")
+    draft = draft_of(target)
     try:
         with draft.open("w+b", buffering=0) as raw:
             sink = _Sink(raw)
@@ -37,6 +39,35 @@ def new_file(path: str | os.PathLike[str]) -> Iterator[Any]:
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def draft_of(target: Path) -> Path:
+    """Return where to write what gets its name when it is whole, beside it: another place for each process.
+
+    What a process of this machine that is gone, as one that was killed, has left of such drafts is removed.
+    """
+    start = f".{target.name}.{platform.node()}."
+    for path in target.parent.iterdir():
+        found = re.fullmatch(re.escape(start) + r"(\d{1,9})\.part", path.name)
+        if found and not _runs(int(found[1])):
+            with suppress(OSError):  # it is in nobody's way
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return target.with_name(f"{start}{os.getpid()}.part")
+
+
+def _runs(process: int) -> bool:
+    """Tell whether another process runs, as far as this is known."""
+    if process == os.getpid():  # numbers come again
+        return False
+    if os.name == "nt":  # where no signal is without effect
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        pass
+    return True
 
 
 class _Sink:

@@ -78,7 +78,7 @@ def test_scenes_whose_pictures_are_gone_are_built_again(get, built, tmp_path):
     ("error", "told"),
     [
         (OSError(28, "No space left on device"), "could not be written: [Errno 28] No space left on device. Make room"),
-        (PermissionError(13, "Permission denied"), "Permission denied. Mend that, and run the command again"),
+        (PermissionError(13, "Permission denied"), "Permission denied. Fix that, and run the command again"),
         (KeyboardInterrupt(), "interrupted. Run the command again"),
         (MemoryError(), "does not fit into the memory"),
     ],

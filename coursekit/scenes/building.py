@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from tqdm import tqdm
 
 from coursekit.data import SPLITS, CaptionData, Split, find_dataset, save_captions
 from coursekit.errors import DatasetUnusable, InvalidInput
+from coursekit.hdf5 import draft_of
 from coursekit.scenes.drawing import draw_all
 from coursekit.scenes.grammar import MAX_WORDS, captions
 from coursekit.scenes.lexicon import VOCABULARY
@@ -21,6 +21,7 @@ from coursekit.scenes.reader import SceneReader
 from coursekit.scenes.world import Scene, random_scene
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
@@ -100,8 +101,9 @@ def build(
         raise InvalidInput(f"there must be a picture in each split; train is {train} and val is {val}")
     reader = SceneReader.load(target.parent if networks is None else networks)
     folder = target.with_suffix("")
-    draft = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    draft.mkdir(parents=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = draft_of(folder)
+    draft.mkdir()
     try:
         with tqdm(total=train + val, desc="scenes", unit="picture", disable=not progress) as bar:
             splits, shown = {}, {}
