@@ -46,7 +46,7 @@ def download(url: str, target: Path, magic: bytes, say: Callable[[str], None]) -
     """Fetch a file; it has its name when it is whole.
 
     Args:
-        url: Where it is, at http: or https:.
+        url: Where it is, at http:// or https://; nothing else is fetched.
         target: Where to put it. What is here already of the same version is not fetched again.
         magic: What the file begins with. An answer that begins with something else, as a web page, is not kept.
         say: Is told what happens.
@@ -57,6 +57,8 @@ def download(url: str, target: Path, magic: bytes, say: Callable[[str], None]) -
         WrongContent: It begins with something else.
         OSError: The folder cannot be written.
     """
+    if not re.match("https?://", url, re.IGNORECASE):
+        raise DownloadFailed(f"{url} is not fetched: it must begin with http:// or https://. Correct the address.")
     part = _Part(url, target, magic, say)
     for _ in range(ATTEMPTS):
         before = part.size
@@ -114,7 +116,7 @@ class _Part:
             # If-Range: a server whose file has changed sends all of the new one.
             headers |= {"Range": f"bytes={have}-", "If-Range": note["version"]}
         try:
-            response = urlopen(Request(self._url, headers=headers), timeout=TIMEOUT)  # noqa: S310 - main checks the scheme
+            response = urlopen(Request(self._url, headers=headers), timeout=TIMEOUT)  # noqa: S310 - http(s) only
         except HTTPError as error:
             if error.code != 416:
                 raise

@@ -81,7 +81,7 @@ def failure(error: Exception) -> tuple[str, str]:
     reason = error.reason if isinstance(error, URLError) and isinstance(error.reason, Exception) else error
     known: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, str], ...] = (
         (TimeoutError, "the server is silent", "Try again later, or take another address"),
-        (socket.gaierror, "its host is not known", "Check the network, then the spelling of the host"),
+        (socket.gaierror, "its host name cannot be resolved", "Check the network, then the spelling of the host"),
         (ssl.SSLError, "the server cannot prove who it is", "Check the clock of this machine, or try another network"),
         (ConnectionRefusedError, "the host refuses the connection", "Check the network, or try again later"),
         ((ConnectionError, http.client.IncompleteRead), "the connection broke", "Try again"),
@@ -108,7 +108,7 @@ def _refusal(code: int) -> tuple[str, str]:
     if code in {404, 410}:
         return what, "The file is not there any more, or the address has a typing mistake: correct it"
     if code in {401, 403}:
-        return what, "It is given to members or browsers only: take another address"
+        return what, "The server refuses access: use another address"
     return what, "Try again later, or take another address"
 
 
@@ -150,7 +150,9 @@ def _copy_file(url: str, parts: SplitResult, target: IO[bytes]) -> None:
     except (OSError, ValueError) as error:
         if isinstance(error, PictureUnavailable):
             raise
-        raise _unavailable(url, f"the file cannot be read ({error})", "Check the path and who may read it") from error
+        told = f"the file cannot be read ({error})", "Check the path and who may read it"
+        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        raise _unavailable(url, *(failure(error) if full else told)) from error
 
 
 def _download(url: str, parts: SplitResult, target: IO[bytes]) -> None:
@@ -178,7 +180,7 @@ def _download(url: str, parts: SplitResult, target: IO[bytes]) -> None:
     finally:
         watchdog.stop()
     if watchdog.expired:
-        raise _unavailable(url, f"it was not here after {DEADLINE:g} s", "Try again later, or take another address")
+        raise _unavailable(url, f"it had not arrived after {DEADLINE:g} s", "Try again later, or take another address")
     if failed:
         raise _unavailable(url, *failure(failed)) from failed
 

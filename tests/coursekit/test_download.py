@@ -264,6 +264,13 @@ def test_an_empty_answer_is_a_broken_connection(server, get, target):
     assert not target.exists()
 
 
+def test_what_is_at_no_web_address_is_not_fetched(get, target):
+    target.with_name("source").write_bytes(BODY)
+    url = target.with_name("source").as_uri()
+    assert get(url) == f"FAILED {url} is not fetched: it must begin with http:// or https://. Correct the address."
+    assert not target.exists()
+
+
 def test_a_silent_server_is_given_up(server, get, monkeypatch):
     monkeypatch.setattr(download, "TIMEOUT", 0.05)
     over = threading.Event()

@@ -1,3 +1,4 @@
+import errno
 import os
 import socket
 import sys
@@ -231,12 +232,16 @@ def test_a_redirect_leads_to_web_addresses_alone(server, tmp_path, scheme):
 
 @pytest.mark.parametrize(
     ("status", "told"),
-    [(404, r"404 (Not Found). The file is not there"), (403, "403 (Forbidden)"), (500, "500 (Internal Server Error)")],
+    [
+        (404, r"404 (Not Found). The file is not there"),
+        (403, "403 (Forbidden). The server refuses access: use"),
+        (500, "500 (Internal Server Error)"),
+    ],
 )
 def test_a_dead_link_says_what_the_server_answers(serve, status, told):
     message = refused(serve(b"x" * 100, status=status))
     assert told in message
-    assert "Try" in message or "correct" in message or "take" in message
+    assert "Try" in message or "correct" in message or "use another address" in message
 
 
 def test_a_closed_port_is_an_error_that_says_what_to_try(server):
@@ -267,7 +272,32 @@ def test_a_server_that_drips_is_given_up_at_the_deadline(server, monkeypatch, wh
             request.wfile.write(b" ")
 
     server.answer = answer
-    assert "it was not here after 0.15 s" in refused(f"{server.url}/a.png")
+    assert "it had not arrived after 0.15 s" in refused(f"{server.url}/a.png")
+
+
+def test_a_connection_that_is_made_after_the_deadline_is_cut_before_anything_is_asked(serve, server, monkeypatch):
+    monkeypatch.setattr(images, "DEADLINE", 0.05)
+    connect = socket.create_connection
+
+    def late(*args, **options):
+        for thread in threading.enumerate():
+            if isinstance(thread, threading.Timer):
+                thread.join()
+        return connect(*args, **options)
+
+    monkeypatch.setattr(socket, "create_connection", late)
+    assert "it had not arrived after 0.05 s" in refused(serve(encoded()))
+    assert server.seen == []
+
+
+def test_a_full_disk_is_told_as_that_wherever_the_picture_comes_from(serve, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(images, "_copy", full)
+    (tmp_path / "a.png").write_bytes(encoded())
+    for url in (serve(encoded()), (tmp_path / "a.png").as_uri()):
+        assert "there is no room left on the disk. Make room." in refused(url)
 
 
 def test_a_picture_that_says_that_it_is_too_large_is_not_fetched(serve, monkeypatch):
