@@ -268,7 +268,7 @@ def _call(function: Function, inputs: Mapping[str, object], report: _Report) -> 
     """Call the student's function on copies of the arrays; note it if it changes them.
 
     Raises:
-        CheckFailed: The function, or one that it calls, is not written yet, or it returns None.
+        CheckFailed: The function, or one that it calls, is not written yet; it takes other arguments, or returns None.
     """
     __tracebackhide__ = True
     # A number stays a number: a copy of an array of shape () would be an array.
@@ -277,6 +277,12 @@ def _call(function: Function, inputs: Mapping[str, object], report: _Report) -> 
         returned = function(*copies.values())
     except NotImplementedError as error:
         _refuse(str(error) or f"{_raised_in(error)} is not written yet.")
+    except TypeError as error:
+        if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+            raise
+        # Nothing of the student's has run: Jupyter would show our line and none of theirs.
+        hint = " Is self missing?" if hasattr(function, "__self__") else ""
+        _refuse(f"{error}. It is called with {', '.join(inputs) or 'nothing'}.{hint}")
     if returned is None:
         _refuse(f"{_name(function)} returns None. Does every path end in a return?")
     for name, value in inputs.items():
