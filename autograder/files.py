@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 import time
 from pathlib import Path
@@ -15,6 +17,7 @@ from autograder.errors import AutograderError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import BinaryIO
 
 
 JUST_NOW = 5.0
@@ -61,6 +64,19 @@ def write_whole(path: Path, text: str | Iterable[str]) -> None:
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file to be read. A link is not followed, and a pipe that nobody writes to is not waited for.
+
+    Raises:
+        OSError: it cannot be opened, or it is no regular file.
+    """
+    found = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(found).st_mode):
+        os.close(found)
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return os.fdopen(found, "rb")
 
 
 @contextlib.contextmanager

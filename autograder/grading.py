@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from autograder.judging.run import SuiteRun
     from autograder.sources import Question
 
+MAX_RENAMED = 10
+"""Notebooks that are read to find one that was renamed. Reading one may take seconds, and all are in memory at once."""
+
 
 @dataclass(frozen=True)
 class Submission:
@@ -81,23 +84,22 @@ def assign(
     assignment: Assignment, submission: Submission
 ) -> list[tuple[AssignedNotebook, Notebook | NotebookUnreadable]]:
     """For each notebook of the assignment what was handed in for it, or why there is nothing."""
-    left = {file: _read(file, data) for file, data in submission.files.items()}
-    found = {}
-    for assigned in assignment.notebooks:  # first what bears its name
-        if f"{assigned.name}.ipynb" in left:
-            found[assigned.name] = left.pop(f"{assigned.name}.ipynb")
-    # Then what was renamed, the file and the notebook that have the most questions in common first.
-    pairs = [
-        (_answered(assigned, left[file]), assigned.name, file) for assigned in assignment.notebooks for file in left
-    ]
+    handed_in = list(submission.files)
+    asked = {f"{assigned.name}.ipynb": assigned for assigned in assignment.notebooks}
+    found = {asked[file].name: _read(file, submission.files[file]) for file in handed_in if file in asked}
+    # What does not bear its name was renamed, the file and the notebook that have the most questions in common first.
+    missing = [assigned for assigned in assignment.notebooks if assigned.name not in found]
+    others = [file for file in handed_in if file not in asked] if missing else []
+    left = {file: _read(file, submission.files[file]) for file in others[:MAX_RENAMED]}
+    pairs = [(_answered(assigned, left[file]), assigned.name, file) for assigned in missing for file in left]
     for common, name, file in sorted(pairs, reverse=True):
         if name not in found and file in left and (common or len(assignment.notebooks) == 1):
             found[name] = left.pop(file)
-    missing = {
-        assigned.name: NotHandedIn(f"there is no notebook {assigned.name}.ipynb", "hand it in under that name")
-        for assigned in assignment.notebooks
-    }
-    return [(assigned, found.get(assigned.name, missing[assigned.name])) for assigned in assignment.notebooks]
+    passed_over = f", and only {MAX_RENAMED} of the {len(others)} others are read" if len(others) > MAX_RENAMED else ""
+    for assigned in missing:
+        told = f"there is no notebook {assigned.name}.ipynb{passed_over}"
+        found.setdefault(assigned.name, NotHandedIn(told, "hand it in under that name"))
+    return [(assigned, found[assigned.name]) for assigned in assignment.notebooks]
 
 
 class NotHandedIn(NotebookUnreadable):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from autograder.errors import UsageError
+from autograder.files import open_regular
 from autograder.grading import Submission
 from autograder.sandbox.box import clean
 from autograder.text import shown
@@ -14,6 +16,11 @@ from coursekit.notebook import MAX_FILE
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+
+MAX_SUBMISSION = 256 * 2**20
+"""Bytes of one submission that are taken."""
+MAX_FILES = 1000
+"""Files of one submission that are taken."""
 
 
 def find_submissions(assignment: str, paths: Sequence[Path], submitted: Path | None = None) -> list[Submission]:
@@ -86,7 +93,10 @@ def _of_student(student: Path, assignment: str) -> tuple[str, Path, list[Path]]:
 
 
 def _notebooks(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*.ipynb") if path.is_file())
+    """The notebooks in a folder by name; of more than a submission may have, the smallest."""
+    found = sorted((min(path.stat().st_size, MAX_FILE), path) for path in folder.glob("*.ipynb") if path.is_file())
+    sums = accumulate(size for size, _ in found[:MAX_FILES])
+    return sorted(path for total, (_, path) in zip(sums, found, strict=False) if total <= MAX_SUBMISSION)
 
 
 def _student_of(assignment: str, notebook: Path) -> str:
@@ -124,7 +134,7 @@ def read_file(path: Path) -> bytes:
     try:
         if path.is_symlink():
             return b""
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return file.read(MAX_FILE + 1)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from error

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from autograder.collecting.archive import Left, entries, opened
 from autograder.collecting.platforms import Piece
+from autograder.submissions import MAX_FILES, MAX_SUBMISSION
 from coursekit.notebook import MAX_FILE
 
 if TYPE_CHECKING:
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
     from autograder.collecting.archive import Entry
     from autograder.collecting.platforms import Upload
 
-MAX_SUBMISSION = 256 * 2**20
-"""Bytes that are unpacked of one submission."""
-MAX_FILES = 1000
-"""Files of one submission."""
 TIMESTAMP = "timestamp.txt"
 """Beside a submission: when it was handed in, where nbgrader looks for it."""
 ORIGIN = ".collected.json"

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 MAX_TEXT = 2**18
 """Characters that are shown of one cell."""
 KINDS = ("code", "markdown", "raw")
-PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 
 def released_notebook(folder: Path, name: str) -> dict[str, Any]:
@@ -137,11 +136,10 @@ def _students_own(cell: Cell) -> dict[str, Any]:
 def _pictures(cell: Cell) -> Iterator[tuple[str, dict[str, str]]]:
     """The attachments that are pictures, and nothing that only says so."""
     for name, kinds in cell.attachments.items():
-        found = kinds.items() if isinstance(kinds, dict) else ()
         pictures = {
             kind: data
-            for kind, data in found
-            if kind in PICTURES and isinstance(data, str) and re.fullmatch(r"[A-Za-z0-9+/=\s]*", data)
+            for kind, data in kinds.items()
+            if isinstance(data, str) and re.fullmatch(r"[A-Za-z0-9+/=\s]*", data)
         }
         if pictures:
             yield name, pictures

@@ -44,8 +44,16 @@ MAX_MESSAGE = 300
 """Characters of a problem that are told: a name in Python's own message may be as long as its cell."""
 MAX_TOLD = 20
 """Problems of one notebook that are told: nobody reads more, and thousands would be repeated wherever it is shown."""
-METADATA = ("nbgrader", "autograder", "vscode")
-"""What is read of a cell's metadata."""
+MAX_ATTACHMENTS = 100
+"""Attachments of one cell."""
+METADATA = {
+    "nbgrader": ("grade_id", "grade", "solution", "points"),
+    "autograder": ("extra_credit",),
+    "vscode": ("languageId",),
+}
+"""What is kept of a cell's metadata. Whatever else stands there could be millions of values."""
+PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
+"""The kinds of attachments that are kept: pictures which hold nothing that runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +95,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell as it stands in the file; ``nbgrader`` and ``autograder`` are its metadata of that name."""
+    """A cell as it stands in the file; ``nbgrader`` and ``autograder`` are what is kept of its metadata."""
 
     number: int
     kind: str
@@ -95,7 +103,7 @@ class Cell:
     nbgrader: Mapping[str, Any]
     autograder: Mapping[str, Any]
     id: str
-    attachments: Mapping[str, Any]
+    attachments: Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,17 +309,26 @@ def _cell(number: int, raw: Any) -> Cell | Problem:
         source = "".join(source)
     if not isinstance(source, str):
         return Problem("its source is not text; the cell is left out", number)
-    metadata = raw.get("metadata")
-    metadata = metadata if isinstance(metadata, dict) else {}
-    told = {name: found if isinstance(found := metadata.get(name), dict) else {} for name in METADATA}
+    metadata = _object(raw.get("metadata"))
+    told = {name: _kept(_object(metadata.get(name)), keys) for name, keys in METADATA.items()}
     language = told["vscode"].get("languageId")
     kind = str(raw.get("cell_type", "unknown"))
     if kind == "code" and (raw.get("language") or language or "python") != "python":
         kind = "raw"  # a code cell in another language is text to us
     text = source.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode("utf-8")
-    attachments = raw.get("attachments")
-    attachments = attachments if isinstance(attachments, dict) else {}
+    listed = islice(_object(raw.get("attachments")).items(), MAX_ATTACHMENTS)
+    attachments = {name: kept for name, kinds in listed if (kept := _kept(_object(kinds), PICTURES))}
     return Cell(number, kind, text, told["nbgrader"], told["autograder"], str(raw.get("id", "")), attachments)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """A JSON object; an empty one in the place of anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def _kept(found: dict[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    """The entries under some keys that are texts, numbers or truth values."""
+    return {key: found[key] for key in keys if isinstance(found.get(key), str | int | float)}
 
 
 def _too_long(length: int) -> str:

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from autograder import grading
 from autograder.course import HOME, load_assignment
 from autograder.gradebook.autograded import rebuilt, with_results
-from autograder.grading import Submission, assign, grade, not_graded
+from autograder.grading import MAX_RENAMED, NotHandedIn, Submission, assign, grade, not_graded
 from autograder.judging.student import Student
 from autograder.outcomes import Report
 from autograder.pages import student_page
 from coursekit.errors import NotebookUnreadable
 from coursekit.notebook import MAX_FILE, Notebook, names_used_by, read_notebook, slice_for
+from coursekit.notebook.reading import MAX_ATTACHMENTS
 
 EXAMPLES = int(os.environ.get("ATTACK_EXAMPLES", "300"))
 QUIET = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
@@ -244,3 +245,31 @@ def test_small_values_that_would_take_all_memory_are_not_read(piece, encoding):
     many = f"{piece}," * (MAX_FILE // (len(piece) + 1) // 2 - 100)
     with pytest.raises(NotebookUnreadable, match="values that are read"):
         read_notebook(f'{{"cells": [], "metadata": [{many}0]}}'.encode(encoding), NAME)
+
+
+def test_many_small_values_beside_what_is_read_of_a_cell_take_no_memory_once_it_is_read():
+    values = [[]] * 10**5
+    hidden = {"nbgrader": {"grade_id": "rnn_forward", "more": values}, "autograder": {"extra_credit": values}}
+    attached = {f"{n}.png": {"image/png": "aGk=", "text/plain": "", "image/gif": [[]]} for n in range(1000)}
+    cell = {"cell_type": "markdown", "source": "", "metadata": hidden, "attachments": attached}
+    [read] = read_notebook(json.dumps({"cells": [cell]}).encode(), NAME).cells
+    assert (read.nbgrader, read.autograder) == ({"grade_id": "rnn_forward"}, {})
+    assert len(read.attachments) == MAX_ATTACHMENTS
+    assert read.attachments["0.png"] == {"image/png": "aGk="}
+
+
+def test_other_notebooks_are_read_only_if_one_is_missing_and_only_a_few_of_them(assignment, monkeypatch):
+    seen = []
+    monkeypatch.setattr(grading, "read_notebook", lambda data, name: seen.append(name) or read_notebook(data, name))
+    given = json.dumps(GIVEN).encode()
+    many = {f"n{n:03}.ipynb": b'{"cells": []}' for n in range(50)}
+    named = {f"{each.name}.ipynb": given for each in assignment.notebooks}
+    assign(assignment, Submission("eve", many | named))
+    assert set(seen) == {each.name for each in assignment.notebooks}
+    seen.clear()
+    found = assign(assignment, Submission("eve", many | {"mine.ipynb": given}))
+    assert len(seen) == MAX_RENAMED
+    assert isinstance(found[0][1], NotHandedIn)
+    assert f"only {MAX_RENAMED} of the 51 others are read" in found[0][1].message
+    found = assign(assignment, Submission("ada", {"mine.ipynb": given}))
+    assert isinstance(found[0][1], Notebook)

@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from autograder import submissions
 from autograder.course import HOME
 from autograder.submissions import find_submissions
 
@@ -54,6 +55,18 @@ def test_a_file_without_end_is_read_no_further_than_a_notebook_may_be_long(submi
     with (submitted / "eve" / "captioning" / "rnn_captioning.ipynb").open("wb") as file:
         file.truncate(1 << 40)
     assert len(files(submitted, "eve")["rnn_captioning.ipynb"]) < 1 << 27
+
+
+def test_more_notebooks_than_a_submission_may_have_are_not_read(submitted, monkeypatch):
+    (submitted / "eve" / "captioning").mkdir(parents=True)
+    for name, size in [*((f"large_{n}.ipynb", 60 << 20) for n in range(6)), ("small.ipynb", 1)]:
+        with (submitted / "eve" / "captioning" / name).open("wb") as file:
+            file.truncate(size)
+    listed = {each.student: set(each.files) for each in find_submissions("captioning", [submitted])}
+    assert listed["eve"] == {*(f"large_{n}.ipynb" for n in range(4)), "small.ipynb"}
+    monkeypatch.setattr(submissions, "MAX_FILES", 2)
+    listed = {each.student: set(each.files) for each in find_submissions("captioning", [submitted])}
+    assert listed["eve"] == {"large_0.ipynb", "small.ipynb"}
 
 
 def test_modules_beside_the_notebook_are_no_part_of_the_submission(submitted):
