@@ -59,7 +59,7 @@ LAYERS = (
     ),
     ("pages", "pages.dashboard", "pages.figures", "pages.rendering", "pages.statistics", "pages.student"),
     ("reporting",),
-    ("gradebook.autograded", "releasing.passages", "releasing.bundle"),
+    ("gradebook.autograded", "gradebook.beside", "releasing.passages", "releasing.bundle"),
     ("gradebook.writing", "releasing.leaks"),
     ("records", "releasing.release"),
     ("audit.mutants", "audit.variants", "audit.session"),

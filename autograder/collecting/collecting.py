@@ -252,10 +252,12 @@ def _origin(target: Path) -> dict[str, Any]:
 
 def _handed_in(target: Path) -> datetime | None:
     """When it was handed in, as nbgrader would read it."""
-    from nbgrader.utils import parse_utc  # here, since it is needed only where something is there already
+    from autograder.gradebook.beside import (
+        handed_in_at,
+    )  # here, since it is needed only where something is there already
 
     try:
-        time = parse_utc((target / TIMESTAMP).read_text(encoding="utf-8").strip())
-    except (OSError, ValueError, OverflowError):
+        time = handed_in_at(target)
+    except ValueError:
         return None
-    return time.replace(tzinfo=UTC) if isinstance(time, datetime) else None
+    return time.replace(tzinfo=UTC) if time else None

@@ -18,19 +18,22 @@ from nbconvert.exporters import NotebookExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import from_dict
 from nbgrader.api import Gradebook
+from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import NbGraderPreprocessor
-from nbgrader.utils import find_all_files
 from sqlalchemy.exc import SAWarning
 
 from autograder.course import load_assignment
 from autograder.errors import AutograderError
 from autograder.gradebook.autograded import rebuilt, released_notebook, shown, with_results
+from autograder.gradebook.beside import copy_beside, handed_in_at, may_be_linked, stays_beside
 from autograder.gradebook.writing import save_extra_credit
 from autograder.grading import assign, grade
 from autograder.results import Fingerprints, Kept, Results
 from autograder.submissions import find_submissions
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from jinja2.runtime import Context
 
     from autograder.course import AssignedNotebook
@@ -60,6 +63,11 @@ class SealedExporter(NotebookExporter):
 
     _graded: _Graded | None = None
 
+    def __init__(self, **arguments: Any) -> None:
+        """Let nbgrader's converter, which makes the exporter before it begins, take nothing but notebooks."""
+        super().__init__(**arguments)
+        self.parent.coursedir = _Folders.of(self.parent.coursedir)
+
     def from_filename(self, filename: str, resources: Any = None, **arguments: Any) -> tuple[Any, Any]:
         """Convert a notebook: one that was handed in is put together anew, any other is read as it is.
 
@@ -73,7 +81,9 @@ class SealedExporter(NotebookExporter):
             return output, resources
         if self._graded is None or self._graded.folder != folder:
             self._graded = self._grade(told["assignment"], folder)
-            _drop_links(folder, self._folder("autograded_directory", told["student"]))
+            autograded = self._folder("autograded_directory", told["student"])
+            for left in copy_beside(folder, autograded, self.parent.coursedir.ignore):
+                self.log.warning("Not copied, for it is no file, too large or one too many: %s", folder / left)
         name = told["notebook"]
         content = rebuilt(released_notebook(self._folder("release_directory", "."), name), self._graded.papers[name][1])
         resources["metadata"] = {"name": name, "path": str(folder)}
@@ -147,11 +157,24 @@ def find_renamed(assignment: str, notebooks: list[str], **_: Any) -> None:
     notebooks[:] = [os.path.join(folder, f"{name}.ipynb") for name in shown(papers)]  # noqa: PTH118
 
 
-def _drop_links(submitted: Path, autograded: Path) -> None:
-    """Remove what nbgrader has copied from behind a link that was handed in: it could be any file of this machine."""
-    for found in map(Path, find_all_files(str(submitted), [])):
-        if found.is_symlink():
-            (autograded / found.relative_to(submitted)).unlink(missing_ok=True)
+class _Folders(CourseDirectory):
+    """The folders of a course, where nbgrader copies nothing of a submission and waits for nothing in it."""
+
+    @classmethod
+    def of(cls, directory: CourseDirectory) -> _Folders:
+        """The same folders, with those of the submissions at hand among what is ignored."""
+        submitted = directory.format_path(
+            directory.submitted_directory, directory.student_id, directory.assignment_id
+        )  # as nbgrader itself finds them: a pattern of whole paths
+        return cls(**{**directory.trait_values(), "ignore": [*directory.ignore, submitted]})
+
+    def get_existing_timestamp(self, dest_path: str) -> datetime | None:
+        """When it was handed in; None if that is not known."""
+        try:
+            return handed_in_at(Path(dest_path))
+        except ValueError:
+            self.log.warning("%s/timestamp.txt holds no time, so it is not taken for late", dest_path)
+            return None
 
 
 class _Disarmed(IPythonRenderer):
@@ -162,12 +185,22 @@ class _Disarmed(IPythonRenderer):
         return str(self.block_code(code))
 
     def image(self, text: str, url: str, title: str | None = None) -> str:
-        """A picture that is attached or lies beside the notebook; one from elsewhere would tell who looks at it."""
-        if url.startswith("attachment:") and url.removeprefix("attachment:") not in self.attachments:
-            return str(self.text(f"[there is no picture {url}]"))
-        if "//" in url or (":" in url and not url.startswith("attachment:")):
+        """A picture that is attached or lies beside the notebook.
+
+        One from elsewhere would tell who looks at it, and any page of this server would be asked for in their name.
+        """
+        if url.startswith("attachment:"):
+            if url.removeprefix("attachment:") not in self.attachments:
+                return str(self.text(f"[there is no picture {url}]"))
+        elif not stays_beside(url):
             return str(self.text(f"[a picture from elsewhere: {url}]"))
         return str(super().image(text, url, title))
+
+    def link(self, text: str, url: str, title: str | None = None) -> str:
+        """A link to another site or to a harmless file beside the notebook; the words of any other."""
+        if not may_be_linked(url):
+            return text + str(self.text(f" [a link to {url}]"))
+        return str(super().link(text, url, title))
 
 
 @pass_context

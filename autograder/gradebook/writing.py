@@ -22,21 +22,14 @@ from nbgrader.api import Assignment as AssignmentEntry
 from nbgrader.api import Gradebook, InvalidEntry, MissingEntry, SubmittedAssignment
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties
-from nbgrader.utils import (
-    compute_checksum,
-    determine_grade,
-    find_all_files,
-    is_grade,
-    is_solution,
-    is_task,
-    parse_utc,
-)
+from nbgrader.utils import compute_checksum, determine_grade, find_all_files, is_grade, is_solution, is_task
 from sqlalchemy.exc import DBAPIError, SAWarning
 
 from autograder.course import course_config
 from autograder.errors import AutograderError, SuiteError
 from autograder.files import remove_leftovers, scratch_folder
 from autograder.gradebook.autograded import rebuilt, released_notebook, shown, with_results
+from autograder.gradebook.beside import copy_beside, handed_in_at
 from autograder.grading import assign
 
 if TYPE_CHECKING:
@@ -50,6 +43,8 @@ SCRATCH = ".autograded-"
 TRIES = 5
 """How often a transaction is begun again that another grader has come in the way of."""
 NAMED_IN = "It is named by c.AssignLatePenalties.plugin_class in nbgrader_config.py."
+SHOWN = 3
+"""Files that are named of those that were not copied."""
 
 
 class CourseGradebook:
@@ -117,7 +112,8 @@ class CourseGradebook:
         try:
             self._put_in_place(submission, notebooks)
         except OSError as error:
-            raise AutograderError(f"{error.filename} cannot be written: {error.strerror}.") from error
+            place = error.filename or self._autograded  # a disk that is full tells no name
+            raise AutograderError(f"{place} cannot be written: {error.strerror}.") from error
         for tried in range(1, TRIES + 1):
             try:
                 self._save(submission, notebooks, result, former)
@@ -215,15 +211,11 @@ class CourseGradebook:
         return penalties
 
     def _timestamp(self, submission: Submission) -> Any:
-        """When it was handed in, as nbgrader's ``collect`` has written; None if that is not known."""
+        """When it was handed in; None if that is not known."""
         assert submission.folder is not None
         try:
-            path = submission.folder / "timestamp.txt"
-            told = "" if path.is_symlink() else path.read_text(encoding="utf-8").strip()
-            return parse_utc(told) if told else None
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, OverflowError):  # somebody has written into it
+            return handed_in_at(submission.folder)
+        except ValueError:  # somebody has written into it
             self.remarks.append(f"{submission.student}: timestamp.txt holds no time, so it is not taken for late")
             return None
 
@@ -239,13 +231,16 @@ class CourseGradebook:
         with scratch_folder(self._autograded, SCRATCH) as scratch:
             made = scratch / "made"
             made.mkdir()
-            handed_in = submission.folder
-            if handed_in and not (handed_in.is_symlink() or handed_in.parent.is_symlink()):
-                self._copy_others(handed_in, made)
-            self._copy_others(self._assignment.folder, made)
+            self._copy_given(made)
             for name, content in notebooks.items():
                 text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
                 (made / f"{name}.ipynb").write_text(text, encoding="utf-8", errors="replace")
+            if submission.folder:
+                left = copy_beside(submission.folder, made, self._directory.ignore)
+                if left:
+                    names = ", ".join(left[:SHOWN]) + (", ..." if len(left) > SHOWN else "")
+                    told = f"{submission.student}: {len(left)} of the files beside the notebooks cannot be copied"
+                    self.remarks.append(f"{told}, or are too large or too many ({names})")
             for path in made.rglob("*"):
                 if path.is_file():
                     path.chmod(0o664 if self._directory.groupshared else 0o444)
@@ -253,11 +248,12 @@ class CourseGradebook:
                 target.rename(scratch / "former")
             made.rename(target)
 
-    def _copy_others(self, source: Path, made: Path) -> None:
-        """Copy what is beside the notebooks, as nbgrader does, but nothing that is a link to somewhere else."""
-        for found in map(Path, find_all_files(str(source), [*self._directory.ignore, "*.ipynb"])):
+    def _copy_given(self, made: Path) -> None:
+        """Copy what is given out beside the notebooks, as nbgrader does."""
+        given = self._assignment.folder
+        for found in map(Path, find_all_files(str(given), [*self._directory.ignore, "*.ipynb"])):
             if found.is_file() and not found.is_symlink():
-                copy = made / found.relative_to(source)
+                copy = made / found.relative_to(given)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(found, copy)
 
