@@ -81,6 +81,17 @@ def test_gradients_that_are_measured_cannot_be_hidden(student, graded, returned,
     assert graded(student.write("rnn_step_backward", source)).points["rnn_step_backward"] == 0
 
 
+def test_a_gradient_that_is_measured_all_entries_at_once_earns_nothing(student, graded):
+    """Nothing is done more often than in a derived one: its error alone tells."""
+    both = ("np.tanh(x @ Wx + prev_h @ Wh + b {} 1e-5 * np.eye(len(b))[:, None])".format(sign) for sign in "+-")
+    student.change(
+        "rnn_step_backward", "da.sum(axis=0)", "np.sum(dnext_h * ({} - {}), axis=(1, 2)) / 2e-5".format(*both)
+    )
+    grade = graded(student)
+    assert grade.lost == {"rnn_step_backward"}
+    assert "db is as inexact as differences are, and jumps as they do" in grade.told("rnn_step_backward")
+
+
 @pytest.mark.parametrize("rounded", ["next_h", "dnext_h", "Wx", "Wh"])
 def test_what_rounds_to_float32_on_its_way_does_not_measure(student, graded, rounded):
     """Derived gradients are as inexact then as differences are, and jump as they do."""
