@@ -12,6 +12,7 @@ import io
 import signal
 import sys
 import tempfile
+import threading
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from autograder.sandbox.worker import Notebook, explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import TextIO
 
     from autograder.sandbox.box import Lender, Raised
     from coursekit.notebook import Statement
@@ -64,7 +66,7 @@ class Workspace:
         """
         self.changed = []
         before = sys.stdout, sys.stderr
-        sys.stdout = sys.stderr = NOWHERE
+        sys.stdout, sys.stderr = (_Silenced(stream) for stream in before)
         try:
             for step in steps:
                 target, args, kwargs = self._found((step.target, step.args, step.kwargs or {}))
@@ -231,12 +233,24 @@ def _within(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGPROF, before)
 
 
-class _Nowhere(io.TextIOBase):
-    """Takes whatever is written."""
+class _Silenced(io.TextIOBase):
+    """Takes whatever this thread writes. What others write, a progress bar for instance, goes where it went before."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._thread = stream, threading.get_ident()
 
     def write(self, text: str) -> int:
         """Take it."""
-        return len(text)
+        return len(text) if self._is_mine() else self._stream.write(text)
 
+    def flush(self) -> None:
+        """Have what others wrote arrive."""
+        if not self._is_mine():
+            self._stream.flush()
 
-NOWHERE: Any = _Nowhere()
+    def isatty(self) -> bool:
+        """Whether it is a terminal: to others, as before."""
+        return not self._is_mine() and self._stream.isatty()
+
+    def _is_mine(self) -> bool:
+        return threading.get_ident() == self._thread

@@ -57,7 +57,7 @@ def test_a_forward_pass_that_stands_still_when_it_is_measured_does_not_make_zero
         "rnn_step_forward",
         "def rnn_step_forward(x, prev_h, Wx, Wh, b):\n"
         "    now = [x, prev_h, Wx, Wh, b]\n"
-        "    near = last and all(np.shape(a) == np.shape(c) and np.abs(a - c).max() < 1e-3 for a, c in zip(last, now))\n"
+        "    near = last and all(a.shape == c.shape and np.abs(a - c).max() < 1e-3 for a, c in zip(last, now))\n"
         "    if near and sum(np.any(a != c) for a, c in zip(last, now)) > 1:\n"
         "        now = last\n"
         "    elif not near:\n"

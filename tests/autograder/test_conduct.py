@@ -83,10 +83,9 @@ def test_gradients_that_are_measured_cannot_be_hidden(student, graded, returned,
 
 def test_a_gradient_that_is_measured_all_entries_at_once_earns_nothing(student, graded):
     """Nothing is done more often than in a derived one: its error alone tells."""
-    both = ("np.tanh(x @ Wx + prev_h @ Wh + b {} 1e-5 * np.eye(len(b))[:, None])".format(sign) for sign in "+-")
-    student.change(
-        "rnn_step_backward", "da.sum(axis=0)", "np.sum(dnext_h * ({} - {}), axis=(1, 2)) / 2e-5".format(*both)
-    )
+    up, down = (f"np.tanh(x @ Wx + prev_h @ Wh + b {sign} 1e-5 * np.eye(len(b))[:, None])" for sign in "+-")
+    all_at_once = f"np.sum(dnext_h * ({up} - {down}), axis=(1, 2)) / 2e-5"
+    student.change("rnn_step_backward", "da.sum(axis=0)", all_at_once)
     grade = graded(student)
     assert grade.lost == {"rnn_step_backward"}
     assert "db is as inexact as differences are, and jumps as they do" in grade.told("rnn_step_backward")

@@ -1,4 +1,4 @@
-"""Which wrong forward pass shows something when it is differentiated, and which gradients are its own, by numbers alone.
+"""Which wrong forward pass shows something when it is differentiated, and which gradients are its own: by numbers.
 
 The tests of whole notebooks are in test_cheats.py; here each condition stands by itself.
 """
