@@ -149,3 +149,41 @@ def test_captions_that_are_no_array_are_wrong_and_no_failure_of_the_grader(stude
     grade = graded(student)
     assert grade.notebook.status == "graded"
     assert grade.told("CaptioningRNN.sample").startswith("captions is a tuple, not a numpy array.")
+
+
+@pytest.mark.parametrize("notebook", ["rnn_captioning", "lstm_captioning"])
+@pytest.mark.parametrize("first_to_end", ["word[0] == self._end", "(word == self._end).any()"])
+@pytest.mark.parametrize("seed", range(2))
+def test_captions_that_all_end_with_one_fail_whatever_is_drawn(student_of, graded, notebook, first_to_end, seed):
+    said = "captions[:, t] = word"
+    student = student_of(notebook).change("CaptioningRNN.sample", said, f"{said}\n            if {first_to_end}: break")
+    grade = graded(student, seed=seed)
+    assert grade.lost == {"CaptioningRNN.sample"}
+    assert [test.name for test in grade.questions["CaptioningRNN.sample"].tests if test.rationale] == [
+        "test_sample_that_ends"
+    ]
+
+
+def test_captions_may_be_filled_up_or_go_on_after_their_end(student, graded):
+    ended = "ended = (captions[:, :t] == self._end).any(axis=1)"
+    student.change(
+        "CaptioningRNN.sample",
+        "captions[:, t] = word",
+        f"{ended}\n            captions[:, t] = np.where(ended, self._null, word)\n            if ended.all(): break",
+    )
+    assert not graded(student).lost
+
+
+@pytest.mark.parametrize("notebook", ["rnn_captioning", "lstm_captioning"])
+@pytest.mark.parametrize(
+    "step", ["params[name] = params[name] - 0.1 * grads[name]", "params[name] -= 0.1 * grads[name]"]
+)
+def test_a_loss_that_trains_is_wrong(student_of, graded, notebook, step):
+    student = student_of(notebook).change(
+        "CaptioningRNN.loss",
+        "return loss, grads",
+        f"for name in grads:\n            {step}\n        return loss, grads",
+    )
+    grade = graded(student)
+    assert grade.lost == {"CaptioningRNN.loss"}
+    assert "is not what it was before" in grade.told("CaptioningRNN.loss")

@@ -54,9 +54,26 @@ def test_captions_tell_known_mistakes_apart_whatever_the_seed(notebook, load_sui
     for known in assigned.misconceptions:
         if known.question == "CaptioningRNN.sample":
             wrong = Reference(with_mistake(assigned.solution, known), assigned.path)
+            test = suite.test_sample_that_ends if "captions end" in known.name else suite.test_sample
             for seed in range(20):
                 judge = Judge(known.question, wrong, assigned.reference, np.random.default_rng(seed), assigned.mistakes)
                 with pytest.raises(Failure) as failure:
-                    suite.test_sample(judge)
+                    test(judge)
                 assert failure.value.misconception == known.name, seed
                 wrong.forget()
+
+
+def test_captions_of_a_mistake_that_is_not_known_have_no_name(load_suite):
+    """A single word is said by several mistakes."""
+    assigned = ASSIGNED["lstm_captioning"]
+    suite = load_suite(assigned)
+    known = next(known for known in assigned.misconceptions if known.name == "first cell state is the hidden state")
+    unknown = replace(known, change=("c = np.zeros_like(h)", "h = c = np.zeros_like(h)"))
+    wrong = Reference(with_mistake(assigned.solution, unknown), assigned.path)
+    for seed in range(20):
+        for test in (suite.test_sample, suite.test_sample_of_other_sizes):
+            judge = Judge(known.question, wrong, assigned.reference, np.random.default_rng(seed), assigned.mistakes)
+            with pytest.raises(Failure) as failure:
+                test(judge)
+            assert not failure.value.misconception, seed
+            wrong.forget()

@@ -6,6 +6,7 @@ from autograder.judging.misconceptions import Misconception
 
 STEP = 'h, _ = rnn_step_forward(x, h, params["Wx"], params["Wh"], params["b"])'
 SCORES = 'scores, _ = affine_forward(h, params["W_vocab"], params["b_vocab"])'
+SAID = "captions[:, t] = word"
 
 MISCONCEPTIONS = (
     # ------------------------------------------------------------------------------------------------ one step
@@ -451,5 +452,19 @@ MISCONCEPTIONS = (
         "every caption gets the words that the network says about the first picture",
         "How many scores does the network give in one step, and over which of their axes is yours the highest?",
         ("word = scores.argmax(axis=1)", "word = np.full(N, scores[0].argmax())"),
+    ),
+    Misconception(
+        "CaptioningRNN.sample",
+        "all captions end with the first picture's",
+        "all captions end as soon as that of the first picture has ended",
+        "Has the second picture said everything when the first one says <END>?",
+        (SAID, f"{SAID}\n            if word[0] == self._end:\n                break"),
+    ),
+    Misconception(
+        "CaptioningRNN.sample",
+        "all captions end with the shortest",
+        "all captions end as soon as any one of them has ended",
+        "Has the second picture said everything when the first one says <END>?",
+        (SAID, f"{SAID}\n            if (word == self._end).any():\n                break"),
     ),
 )

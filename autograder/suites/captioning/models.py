@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from autograder.judging.calling import Model, instance
+from autograder.suites.losses import must_leave_params
 
 if TYPE_CHECKING:
     from autograder.judging.answers import Answers
@@ -73,45 +75,93 @@ def check_loss_gradient(judge: Judge, cell_type: str, parameter: str) -> None:
         judge.loss_gradient(model, params_of(judge, model), arguments, parameter)
 
 
-def check_samples_of_other_sizes(judge: Judge, cell_type: str) -> None:
-    """Compare captions for sizes of one, a vocabulary without <END>, and one in another order."""
-    words = ("<NULL>", "<START>", "<END>")
-    check_samples(judge, model_of(cell_type, 13, *words), N=1, max_length=30)
-    check_samples(judge, model_of(cell_type, 131, "<NULL>", "<START>"), N=7, max_length=17)
-    check_samples(judge, model_of(cell_type, 13, *words), N=3, max_length=1)
-    check_samples(judge, model_of(cell_type, 13, "<NULL>", "<START>"), N=3, max_length=7)
-    check_samples(judge, model_of(cell_type, 13, "<END>", "some", "<NULL>", "<START>"), N=3, max_length=7)
+def check_loss_leaves_params(judge: Judge, cell_type: str) -> None:
+    """Compare the parameters before and after a loss."""
+    model = model_of(cell_type, 7, "<NULL>", "<START>", "<END>")
+    must_leave_params(judge, model, params_of(judge, model), (judge.normal(3, 3), captions_of(judge, 3, 6, 7)))
 
 
-def check_samples(judge: Judge, model: Model, N: int, max_length: int, *, draws: int = 1) -> None:
-    """Compare captions up to <END>: whether one goes on after it makes no difference.
+def check_samples(judge: Judge, cell_type: str) -> None:
+    """Compare captions of six models: by one caption alone, one mistake may be taken for another.
 
-    Parameters and features are drawn so many times: by one caption alone, one mistake may be taken for another.
+    None of them knows <END>. Whether that ends too much is asked apart, so that it never depends on what is drawn.
     """
-    drawn = [(judge.normal(N, 3), params_of(judge, model, scale=1.5)) for _ in range(draws)]
-    end = model.options["word_to_idx"].get("<END>")
+    model = model_of(cell_type, 13, "<NULL>", "<START>")
+    compare_samples(judge, *(drawn(judge, model, N=5, max_length=7) for _ in range(6)))
 
-    def sample(who: Answers) -> list[Any]:
-        thing = instance(who, model.name, **model.options)
-        first, *others = (
-            (thing.setting("params", params), thing.calling("sample", features, max_length))
-            for features, params in drawn
-        )
-        found = who.perform(first)  # by itself: what hangs has less time then
-        if others:
-            found += who.perform([step for pair in others for step in pair])
-        return found[1::2]
+
+def check_samples_of_other_sizes(judge: Judge, cell_type: str) -> None:
+    """Compare captions for sizes of one, and for vocabularies of another size and in another order."""
+    compare_samples(
+        judge,
+        drawn(judge, model_of(cell_type, 13, "<NULL>", "<START>", "<END>"), N=1, max_length=30),
+        drawn(judge, model_of(cell_type, 131, "<NULL>", "<START>"), N=7, max_length=17),
+        drawn(judge, model_of(cell_type, 13, "<NULL>", "<START>", "<END>"), N=3, max_length=1),
+        drawn(judge, model_of(cell_type, 13, "some", "other", "<NULL>", "<START>"), N=3, max_length=7),
+    )
+
+
+def check_samples_that_end(judge: Judge, cell_type: str) -> None:
+    """Compare captions of which the first ends before another does; then the same in the opposite order."""
+    model = model_of(cell_type, 7, "<NULL>", "<START>", "<END>")
+    samples = [ending_early(judge, model) for _ in range(3)]
+    compare_samples(judge, *samples, *(replace(sample, features=sample.features[::-1]) for sample in samples))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a model is asked for captions with."""
+
+    model: Model
+    params: dict[str, np.ndarray]
+    features: np.ndarray
+    max_length: int
+
+    @property
+    def end(self) -> int | None:
+        """The word that ends a caption, if there is one."""
+        return self.model.options["word_to_idx"].get("<END>")  # type: ignore[no-any-return]
+
+    def captions(self, who: Answers) -> Any:
+        """What somebody says."""
+        thing = instance(who, self.model.name, **self.model.options)
+        steps = thing.setting("params", self.params), thing.calling("sample", self.features, self.max_length)
+        return who.perform(steps)[1]
+
+
+def drawn(judge: Judge, model: Model, N: int, max_length: int) -> Sample:
+    """Random parameters and features."""
+    return Sample(model, params_of(judge, model, scale=1.5), judge.normal(N, 3), max_length)
+
+
+def ending_early(judge: Judge, model: Model) -> Sample:
+    """A sample whose first caption ends before another one has said all of its words."""
+    while True:
+        sample = drawn(judge, model, N=5, max_length=7)
+        captions = sample.captions(judge.reference)
+        ended = after(sample.end, captions)
+        if np.any(captions[ended[0] & ~ended] != 0):
+            return sample
+
+
+def compare_samples(judge: Judge, *samples: Sample) -> None:
+    """Compare captions up to <END>: whether one goes on after it makes no difference."""
+    right = [sample.captions(judge.reference) for sample in samples]
 
     def up_to_end(captions: list[Any]) -> list[Any]:
-        return [_until(end, *pair) for pair in zip(captions, right, strict=True)]
+        return [_until(sample.end, *pair) for sample, *pair in zip(samples, captions, right, strict=True)]
 
-    right = sample(judge.reference)
-    judge.all_same("captions", up_to_end(right), lambda who: up_to_end(sample(who)))
+    judge.all_same("captions", up_to_end(right), lambda who: up_to_end([sample.captions(who) for sample in samples]))
+
+
+def after(end: int | None, captions: np.ndarray) -> np.ndarray:
+    """Where in captions the places after ``end`` are."""
+    said: np.ndarray = captions == end
+    return np.cumsum(said, axis=1) > said
 
 
 def _until(end: int | None, captions: Any, right: np.ndarray) -> Any:
     """Captions without what comes after ``end`` in the right ones."""
     if not isinstance(captions, np.ndarray) or captions.shape != right.shape:
         return captions
-    after = np.cumsum(right == end, axis=1) > (right == end)
-    return np.where(after, 0, captions)
+    return np.where(after(end, right), 0, captions)

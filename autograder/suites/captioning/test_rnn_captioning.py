@@ -11,10 +11,11 @@ from autograder.judging.judge import question
 from autograder.suites.captioning.models import (
     PARAMS,
     check_loss_gradient,
+    check_loss_leaves_params,
     check_losses,
     check_samples,
     check_samples_of_other_sizes,
-    model_of,
+    check_samples_that_end,
     weights,
 )
 
@@ -164,13 +165,25 @@ def test_loss_gradients(judge: Judge, parameter: str) -> None:
     check_loss_gradient(judge, "rnn", parameter)
 
 
+@question("CaptioningRNN.loss")
+def test_loss_leaves_the_parameters(judge: Judge) -> None:
+    """Method loss leaves self.params as they are: to move them is up to the loop that trains."""
+    check_loss_leaves_params(judge, "rnn")
+
+
 @question("CaptioningRNN.sample", weight=3)
 def test_sample(judge: Judge) -> None:
     """Each word is the likeliest after the one before, the first is the likeliest after <START>."""
-    check_samples(judge, model_of("rnn", 13, "<NULL>", "<START>", "<END>"), N=5, max_length=7, draws=6)
+    check_samples(judge, "rnn")
 
 
 @question("CaptioningRNN.sample")
 def test_sample_of_other_sizes(judge: Judge) -> None:
-    """A single picture, a single word, and a vocabulary without <END> or in another order work too."""
+    """A single picture, a single word, and a vocabulary of another size or in another order work too."""
     check_samples_of_other_sizes(judge, "rnn")
+
+
+@question("CaptioningRNN.sample")
+def test_sample_that_ends(judge: Judge) -> None:
+    """A caption that has ended does not end the others."""
+    check_samples_that_end(judge, "rnn")
