@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from autograder.course import HOME, load_assignment
+from autograder.judging.answers import Reference
 from autograder.judging.judge import Judge
+from autograder.judging.misconceptions import with_mistake
+from autograder.judging.verdicts import Failure
 
 [ASSIGNED] = load_assignment("backprop", HOME).notebooks
 
@@ -123,6 +126,16 @@ WRONG = {
         "return self.second.forward(hidden)",
         "s = self.second.forward(hidden)\n        return np.exp(s) / np.exp(s).sum(1, keepdims=True)",
     ),
+    "trains its parameters": (
+        "TwoLayerNet",
+        "return loss, grads",
+        "self.params = {k: v - 0.1 * grads[k] for k, v in self.params.items()}\n        return loss, grads",
+    ),
+    "trains its parameters in place": (
+        "TwoLayerNet",
+        "return loss, grads",
+        "for k in grads:\n            self.params[k] -= 0.1 * grads[k]\n        return loss, grads",
+    ),
     "multiplies by the gradient": ("hessian_vector_product", "return X.T @ a_dot", "return (X.T @ (dout * s)) * v"),
     "takes one-sided differences": (
         "hessian_vector_product",
@@ -142,6 +155,17 @@ def test_a_wrong_answer_fails_its_question_and_no_other(student, graded, name, o
     grade = graded(student.change(name, old, new))
     assert grade.lost == {name}, grade.told(name)
     assert not grade.result.failure
+
+
+def test_a_max_gate_that_never_goes_below_zero_fails_whatever_is_drawn(load_suite):
+    suite = load_suite(ASSIGNED)
+    known = next(known for known in ASSIGNED.misconceptions if known.name == "zero among the inputs")
+    wrong = Reference(with_mistake(ASSIGNED.solution, known), ASSIGNED.path)
+    for seed in range(100):
+        judge = Judge("MaxGate", wrong, ASSIGNED.reference, np.random.default_rng(seed), ASSIGNED.mistakes)
+        with pytest.raises(Failure) as failure:
+            suite.test_max_forward(judge)
+        assert failure.value.misconception == known.name
 
 
 # ----------------------------------------------------------------------------------------- a mistake costs once

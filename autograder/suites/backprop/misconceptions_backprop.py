@@ -156,6 +156,13 @@ MISCONCEPTIONS = (
         "Try your forward on 2 and 3.",
         ("return max(x, y)", "return min(x, y)"),
     ),
+    Misconception(
+        "MaxGate",
+        "zero among the inputs",
+        "the largest of three numbers is taken: of the two inputs and zero",
+        "Try your forward on -2 and -3.",
+        ("return max(x, y)", "return max(0.0, x, y)"),
+    ),
     # --------------------------------------------------------------------------------------------------- exp gate
     Misconception(
         "ExpGate",

@@ -11,6 +11,7 @@ import pytest
 
 from autograder.judging.calling import LayerClass, Loss, Model, instance
 from autograder.judging.judge import question
+from autograder.suites.losses import must_leave_params
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -86,9 +87,10 @@ def two_numbers(judge: Judge) -> tuple[float, float]:
 
 @question("MaxGate")
 def test_max_forward(judge: Judge) -> None:
-    """Method forward gives the larger number, whichever it is."""
+    """Method forward gives the larger number, whichever it is, also of two below zero."""
     low, high = two_numbers(judge)
-    for x, y in ((low, high), (high, low), (low, low)):
+    down = abs(high) + 0.5
+    for x, y in ((low, high), (high, low), (low, low), (low - down, high - down)):
         judge.forward(MAX, {"x": x, "y": y})
 
 
@@ -464,6 +466,13 @@ def test_network_in_training(judge: Judge) -> None:
 
     for name in ("loss", *PARAMS):
         judge.same(name, trained(judge.reference, name), partial(trained, name=name))
+
+
+@question("TwoLayerNet")
+def test_network_loss_leaves_the_parameters(judge: Judge) -> None:
+    """Method loss leaves self.params as they are: to move them is up to the loop that trains."""
+    model = network()
+    must_leave_params(judge, model, params_of(judge, model), examples(judge, model))
 
 
 # --------------------------------------------------------------------------------------- derivative of a derivative
