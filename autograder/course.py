@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 SUITES = Path(__file__).parent / "suites"
 HOME = Path(__file__).parent.parent
 """The course that comes with the kit."""
+DEFAULT_GRADEBOOK = "sqlite:///gradebook.db"
+"""nbgrader's own, in the folder of the course."""
 Listed = TypeVar("Listed")
 
 
@@ -124,14 +126,21 @@ def course_config(course: Path) -> Any:
     except Exception as error:
         raise SuiteError(f"{course / 'nbgrader_config.py'} does not run: {error!r}.") from error
     config.CourseDirectory.root = str(course)
+    kind, _, file = str(config.CourseDirectory.get("db_url", DEFAULT_GRADEBOOK)).partition(":///")
+    if kind == "sqlite":  # nbgrader takes a relative path from wherever it is run
+        config.CourseDirectory.db_url = f"sqlite:///{course.resolve() / file}"
     return config
 
 
 def has_gradebook(course: Path) -> bool:
     """Whether there is a database to write grades to. One that is a file is made by nbgrader with the first release."""
-    url = str(course_config(course).CourseDirectory.get("db_url", f"sqlite:///{course.resolve() / 'gradebook.db'}"))
-    kind, _, file = url.partition(":///")
-    return kind != "sqlite" or (course / file).is_file()
+    kind, _, file = str(course_config(course).CourseDirectory.db_url).partition(":///")
+    return kind != "sqlite" or Path(file.partition("?")[0]).is_file()
+
+
+def giving_out(assignment: str) -> str:
+    """The command that gives an assignment out and makes it known to the gradebook, also if that was done before."""
+    return f"nbgrader generate_assignment {assignment} --force"
 
 
 def assignment_names(course: Path) -> list[str]:

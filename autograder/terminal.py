@@ -9,6 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from autograder.course import giving_out
 from autograder.errors import AutograderError
 from autograder.gradebook.feedback import LEAD
 from autograder.outcomes import Outcome
@@ -154,7 +155,7 @@ def recorded(records: Records, unchanged: int) -> list[str]:
     else:
         told.append(
             "This course has no gradebook yet, so grades are kept as results only. "
-            f"To have one: nbgrader generate_assignment {records.results.assignment}, then grade again."
+            f"To have one: {giving_out(records.results.assignment)}, then grade again."
         )
     return told
 

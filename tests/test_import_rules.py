@@ -55,6 +55,7 @@ LAYERS = (
         "results",
         "regrade",
         "gradebook.feedback",
+        "gradebook.opening",
         "gradebook.exporters",
     ),
     ("pages", "pages.dashboard", "pages.figures", "pages.rendering", "pages.statistics", "pages.student"),

@@ -15,6 +15,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from autograder.course import giving_out
 from autograder.errors import SuiteError
 from autograder.gradebook.feedback import as_html, as_text
 from autograder.grading import NotHandedIn
@@ -41,7 +42,7 @@ def released_notebook(folder: Path, name: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise SuiteError(
             f"{path}, the notebook that was given out, cannot be read: {error}.",
-            f"Make it with nbgrader: nbgrader generate_assignment {folder.name}",
+            f"Make it: {giving_out(folder.name)}",
         ) from error
     for cell in released["cells"]:
         cell["source"] = "".join(cell["source"])  # a list of lines, or a text

@@ -18,16 +18,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nbgrader.api import Gradebook
-from nbgrader.coursedir import CourseDirectory
 from nbgrader.plugins import ExportPlugin
 
-from autograder.course import course_config, has_gradebook
+from autograder.course import course_config, giving_out, has_gradebook
 from autograder.errors import UsageError
 from autograder.files import must_be_writable, write_whole
+from autograder.gradebook.opening import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from nbgrader.api import Gradebook
 
 FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
 """What a spreadsheet may take for a formula: the signs themselves, their full-width forms, white space before them."""
@@ -143,15 +144,17 @@ def export(course: Path, assignment: str, kind: str, to: Path) -> None:
 
     Raises:
         UsageError: there is no gradebook, or no such assignment in it.
-        AutograderError: the file cannot be written.
+        AutograderError: the gradebook cannot be read, or the file cannot be written.
     """
     if not has_gradebook(course):  # nbgrader would make an empty one
-        raise UsageError(f"There is no gradebook in {course} yet.", f"Grade first: autograder grade {assignment}")
+        raise UsageError(
+            f"There is no gradebook in {course} yet.",
+            f"Make it, then grade: {giving_out(assignment)}, autograder grade {assignment}",
+        )
     config = course_config(course)
     config.ExportPlugin.to = str(to)
     config.ExportPlugin.assignment = [assignment]
-    folder = CourseDirectory(config=config)
-    with Gradebook(folder.db_url, folder.course_id) as gradebook:
+    with opened(config) as gradebook:
         FORMATS[kind](config=config).export(gradebook)
 
 

@@ -25,11 +25,12 @@ from nbgrader.preprocessors import AssignLatePenalties
 from nbgrader.utils import compute_checksum, determine_grade, find_all_files, is_grade, is_solution, is_task
 from sqlalchemy.exc import DBAPIError, SAWarning
 
-from autograder.course import course_config
+from autograder.course import course_config, giving_out
 from autograder.errors import AutograderError, SuiteError
 from autograder.files import remove_leftovers, scratch_folder
 from autograder.gradebook.autograded import rebuilt, released_notebook, shown, with_results
 from autograder.gradebook.beside import copy_beside, handed_in_at
+from autograder.gradebook.opening import failures_told, first_line
 from autograder.grading import assign
 
 if TYPE_CHECKING:
@@ -69,13 +70,9 @@ class CourseGradebook:
         self._penalties = self._late_penalties(course)
         self.remarks: list[str] = []
         """What was amiss beside the notebooks."""
-        try:
+        with failures_told(self._directory.db_url):
             self._gradebook = Gradebook(self._directory.db_url, self._directory.course_id)
             self._cells = {cell.id: cell.name for cell in self._known_cells()}
-        except DBAPIError as error:
-            raise AutograderError(
-                f"The gradebook cannot be opened: {_first_line(error)}", "See that the database can be reached."
-            ) from error
 
     @property
     def url(self) -> str:
@@ -89,7 +86,8 @@ class CourseGradebook:
     def students(self) -> set[str]:
         """Those of whom there is a submission."""
         asked = self._gradebook.db.query(SubmittedAssignment.student_id).join(SubmittedAssignment.assignment)
-        return {student for (student,) in asked.filter(AssignmentEntry.name == self._assignment.name)}
+        with failures_told(self._directory.db_url):
+            return {student for (student,) in asked.filter(AssignmentEntry.name == self._assignment.name)}
 
     def write(self, submission: Submission, result: SubmissionResult, former: SubmissionResult | None = None) -> None:
         """Write the grades of a submission and the notebooks that show them.
@@ -122,7 +120,7 @@ class CourseGradebook:
                     self._gradebook.db.rollback()
                 if tried == TRIES:
                     raise AutograderError(
-                        f"The grades of {submission.student} cannot be written to {self.url}: {_first_line(error)}",
+                        f"The grades of {submission.student} cannot be written to {self.url}: {first_line(error)}",
                         "See that the database can be reached; grading again goes on from here.",
                     ) from error
             else:
@@ -139,7 +137,7 @@ class CourseGradebook:
             except MissingEntry as error:
                 raise SuiteError(
                     f"The gradebook does not know {assigned.name} of {name}.",
-                    f"Make it known with nbgrader: nbgrader generate_assignment {name}",
+                    f"Make it known: {giving_out(name)}",
                 ) from error
             points = {cell.name: cell.max_score for cell in known.grade_cells}
             for question in assigned.questions:
@@ -148,7 +146,7 @@ class CourseGradebook:
                     raise SuiteError(
                         f"The gradebook has other points for {question.name} than the source: "
                         f"{points.get(question.grade_id)}, not {wanted:g}.",
-                        f"Bring it up to date with nbgrader: nbgrader generate_assignment {name} --force",
+                        f"Bring it up to date: {giving_out(name)}",
                     )
             yield from (*known.grade_cells, *known.solution_cells, *known.task_cells)
 
@@ -206,7 +204,7 @@ class CourseGradebook:
                 penalties.init_plugin()
             except Exception as error:
                 raise AutograderError(
-                    f"The plugin for late penalties cannot be loaded: {_first_line(error)}", NAMED_IN
+                    f"The plugin for late penalties cannot be loaded: {first_line(error)}", NAMED_IN
                 ) from error
         return penalties
 
@@ -281,10 +279,6 @@ def _importable(folder: Path) -> Iterator[None]:
         yield
     finally:
         sys.path.remove(str(folder))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
 
 
 def save_extra_credit(

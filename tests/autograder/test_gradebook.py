@@ -1,14 +1,18 @@
 """The gradebook: the same grades by the fast path and by nbgrader's own commands, in SQLite and in PostgreSQL."""
 
 import json
+import os
 import re
-from contextlib import closing
+import sqlite3
+from contextlib import chdir, closing
 from pathlib import Path
 
 import nbformat
 import pytest
+from click.testing import CliRunner
 from nbgrader.api import Gradebook
 
+from autograder.cli import main
 from autograder.course import HOME, load_assignment
 from autograder.errors import AutograderError, SuiteError
 from autograder.gradebook.writing import CourseGradebook
@@ -270,7 +274,7 @@ def test_an_assignment_that_the_gradebook_does_not_know_is_refused_with_the_comm
     (course.folder / "assignments" / "backprop").symlink_to(HOME / "assignments" / "backprop")
     with pytest.raises(SuiteError, match="does not know backprop") as caught:
         CourseGradebook(load_assignment("backprop", course.folder), course.folder)
-    assert "nbgrader generate_assignment backprop" in str(caught.value)
+    assert "nbgrader generate_assignment backprop --force" in str(caught.value)
 
 
 def test_a_failure_of_the_grader_writes_nothing(course, book, result):
@@ -314,9 +318,41 @@ def test_a_course_without_a_gradebook_is_graded_and_told_how_to_get_one(course):
     (course.folder / "gradebook.db").unlink()
     course.hand_in("ada", {RNN: b"{"})
     told = course.autograder("grade", "captioning")
-    assert "nbgrader generate_assignment captioning" in told
+    assert "nbgrader generate_assignment captioning --force" in told.replace("\n", " ")
+    assert "nbgrader generate_assignment captioning --force" in course.autograder("export", "captioning", code=2)
     assert (course.folder / "results" / "captioning" / "ada.json").is_file()
     assert not (course.folder / "autograded").exists()
+    course.nbgrader("generate_assignment", "captioning", "--force")
+    assert "gradebook: " in course.autograder("grade", "captioning")
+
+
+@pytest.mark.parametrize("command", ["grade", "regrade", "export"])
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda book: book.write_bytes(b"no database" * 1000), "Restore a backup"),
+        (lambda book: os.truncate(book, 20_000), "Restore a backup"),
+        (lambda book: sqlite3.connect(book, timeout=0).execute("BEGIN EXCLUSIVE"), "Another program is writing to it"),
+    ],
+    ids=["another file", "cut off", "locked"],
+)
+def test_a_gradebook_that_cannot_be_used_is_told_with_its_place_and_what_helps(course, command, damage, told, request):
+    course.hand_in("ada", {RNN: b"{"})
+    held = damage(course.folder / "gradebook.db")
+    if isinstance(held, sqlite3.Cursor):
+        request.addfinalizer(held.connection.close)
+    said = course.autograder(command, "captioning", code=1)
+    assert str(course.folder / "gradebook.db") in said
+    assert told in said
+
+
+def test_a_gradebook_with_a_relative_address_lies_in_the_course_wherever_the_command_is_run(course):
+    course.configure("c.CourseDirectory.db_url = 'sqlite:///gradebook.db'")
+    course.hand_in("ada", {RNN: b"{"})
+    with chdir(course.folder / "source"):
+        told = CliRunner().invoke(main, ["grade", "captioning"]).output
+    assert f"gradebook: {course.url}" in told
+    assert {student for student, _ in grades(course.url)} == {"ada"}
 
 
 def test_what_lies_elsewhere_or_ran_without_a_sandbox_is_not_recorded(course):
