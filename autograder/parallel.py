@@ -11,6 +11,7 @@ import threading
 from concurrent.futures import as_completed
 from contextlib import ExitStack, contextmanager
 from functools import cache
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -51,6 +52,11 @@ def process_pool(jobs: int) -> Iterator[Executor]:
     # Not fork: a progress bar's thread may hold a lock at that moment.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["autograder.grading", "autograder.judging.run"])
+    ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        forkserver.ensure_running()  # it inherits that Ctrl-C is not for it
+    finally:
+        signal.signal(signal.SIGINT, ignored)
     begun = context.Value("i", os.getpid())  # so that not every run begins at the first processor
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(jobs, begun)) as pool:
         try:
