@@ -39,11 +39,12 @@ class Commands(click.Group):
             told = "\n".join(map(shown, f"{error}".split("\n")))  # it may name what somebody has handed in
             Console(stderr=True).print(Text(told, "red"), soft_wrap=True)
             ctx.exit(error.exit_code)
-        except OSError as error:  # of what is written to the terminal: the rest is caught where it happens
-            Console(stderr=True).print(Text(f"{error.strerror or error}.", "red"), soft_wrap=True)
+        except OSError as error:  # the most are caught where they happen
+            told = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error
+            Console(stderr=True).print(Text(f"{told}.", "red"), soft_wrap=True)
             ctx.exit(1)
-        except KeyboardInterrupt as interrupt:
-            told = f"Interrupted; {interrupt or 'nothing was written'}."
+        except (KeyboardInterrupt, click.Abort) as interrupt:  # the latter at a question, also at the end of input
+            told = f"Interrupted; {str(interrupt) or 'nothing was written'}."
             Console(stderr=True).print(Text(told, "red"), soft_wrap=True)
             ctx.exit(1)
 
@@ -165,7 +166,8 @@ def regrade(assignment: str, jobs: int | None, yes: bool) -> None:
         if total:
             show_isolation(Console(stderr=True), assigned)
         results = {each.student: each for each in watched(regraded(assigned, found.affected, jobs), total, console)}
-        pairs = [(each, results[each.submission.student]) for each in found.affected]
+        graded = ((each, results[each.submission.student]) for each in found.affected)
+        pairs = [(each, result) for each, result in graded if not result.failure]
         show_changes(pairs, console)
         failed = show_failures(results.values(), Console(stderr=True))
         if pairs and not yes and not (console.is_terminal and click.confirm("Write these grades?")):

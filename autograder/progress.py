@@ -76,8 +76,8 @@ def watched(
             if bar:
                 bar.show(number)
             elif total > 1 and not lines:
-                score = f"{result.score:g}/{result.max_score:g}"
-                told = f"{number}/{total} {shown(result.student)}: {result.status}, {score}"
+                became = FAILED if result.failure else f"{result.status}, {result.score:g}/{result.max_score:g}"
+                told = f"{number}/{total} {shown(result.student)}: {became}"
                 console.print(told, markup=False, highlight=False, soft_wrap=True)
             yield result
 

@@ -135,7 +135,7 @@ def _other_points(assignment: Assignment, result: SubmissionResult) -> Iterator[
     asked = _questions(assignment)
     for name, question in _by_name(result).items():
         if name in asked and _worth(question) != (asked[name].points, asked[name].extra_credit):
-            yield f"the points of {name[1]}: {question.max_points:g} to {asked[name].points:g}"
+            yield f"the points of {name[1]} ({question.max_points:g} to {asked[name].points:g})"
 
 
 def _worth(question: QuestionResult) -> tuple[float, bool]:

@@ -13,7 +13,7 @@ from autograder.course import giving_out
 from autograder.errors import AutograderError
 from autograder.gradebook.feedback import LEAD
 from autograder.outcomes import Outcome
-from autograder.progress import STYLES
+from autograder.progress import FAILED, STYLES
 from autograder.regrade import changes
 from autograder.sandbox import namespaces_forbidden
 from autograder.text import shown
@@ -49,8 +49,8 @@ def show(report: Report, tally: Tally, console: Console) -> None:
 def show_class(submissions: Sequence[SubmissionResult], console: Console) -> None:
     """A line for each submission: its status, a mark for each question, its score, and the first thing to know."""
     table = Table(box=None, padding=(0, 1), header_style="bold")
-    table.add_column("student")
-    table.add_column("status")
+    table.add_column("student", overflow="fold")
+    table.add_column("status", no_wrap=True)
     table.add_column("questions", no_wrap=True)
     table.add_column("score", justify="right", no_wrap=True)
     table.add_column("what to know", overflow="fold")
@@ -60,9 +60,9 @@ def show_class(submissions: Sequence[SubmissionResult], console: Console) -> Non
             marks.append(*MARKS[question.outcome])
         table.add_row(
             Text(shown(submission.student)),
-            Text(submission.status, STYLES[submission.status]),
+            Text(FAILED, "red bold") if submission.failure else Text(submission.status, STYLES[submission.status]),
             marks,
-            f"{submission.score:g} / {submission.max_score:g}",
+            "-" if submission.failure else f"{submission.score:g} / {submission.max_score:g}",
             Text(_first_thing(submission)),
         )
     console.print(table)
@@ -73,9 +73,9 @@ def show_submission(submission: SubmissionResult, console: Console) -> None:
     """Every question of one submission, and why it did not get its points."""
     for notebook in submission.notebooks:
         _show_notebook(notebook, console)
-    score = f"{submission.score:g} of {submission.max_score:g} points"
-    told = f"{shown(submission.student)}: {submission.status}, {score}, {submission.seconds:.2f} s"
-    console.print(Text(told, "bold"))
+    score = f"{submission.status}, {submission.score:g} of {submission.max_score:g} points"
+    became = FAILED if submission.failure else score
+    console.print(Text(f"{shown(submission.student)}: {became}, {submission.seconds:.2f} s", "bold"))
 
 
 def show_isolation(console: Console, assignment: Assignment | None = None) -> None:
@@ -103,7 +103,8 @@ def show_review(review: Review, assignment: str, console: Console) -> None:
     reasons = dict.fromkeys(reason for each in review.affected for reason in each.reasons)
     for reason in reasons:
         number = sum(reason in each.reasons for each in review.affected)
-        console.print(f"{reason} has changed: {number} affected", markup=False, highlight=False)
+        have = "have" if reason.startswith("the points of ") else "has"
+        console.print(f"{reason} {have} changed: {number} affected", markup=False, highlight=False)
     console.print(f"{review.unaffected} not affected", highlight=False)
     for students, what in ((review.handed_in_again, "handed in again since"), (review.gone, "not there any more")):
         if students:
@@ -137,7 +138,7 @@ def show_changes(pairs: Sequence[tuple[Affected, SubmissionResult]], console: Co
 
 def _why(change: Change, reasons: Sequence[str]) -> str:
     """What has changed for the question, and what is said of it now."""
-    own = [reason for reason in reasons if reason.startswith(f"the points of {change.question}:")]
+    own = [reason for reason in reasons if reason.startswith(f"the points of {change.question} (")]
     judged = [reason for reason in reasons if not reason.startswith("the points of ")]
     told = change.after.explanation if change.after else None
     now = (told.misconception or (told.rationale or told.cause).splitlines()[0]) if told else "all right"

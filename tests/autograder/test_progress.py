@@ -15,6 +15,7 @@ from rich.console import Console
 from autograder.course import HOME
 from autograder.outcomes import Report, Status
 from autograder.progress import Tally, watched
+from autograder.terminal import show_class
 
 RNN = "rnn_captioning.ipynb"
 SCHEMA = json.loads((HOME / "docs" / "report.schema.json").read_text(encoding="utf-8"))
@@ -37,8 +38,19 @@ def test_without_a_terminal_there_is_a_plain_line_for_each(results):
         "1/4 ada: graded, 10/10",
         "2/4 [red]ben: unreadable, 0/10",
         "3/4 eve: partly, 10/20",
-        "4/4 zoe: graded, 10/10",
+        "4/4 zoe: failed",
     ]
+
+
+def test_a_table_of_the_class_tells_long_names_apart_and_gives_a_failure_no_score(results, submission_of):
+    file = io.StringIO()
+    long = [submission_of(f"{'a' * 60}{n}", [True]) for n in range(2)]
+    show_class([*long, results[-1]], Console(file=file, width=60))
+    lines = file.getvalue().splitlines()
+    names = [line.split()[0] for line in lines if line.strip()]
+    assert any(name.endswith("a0") for name in names)
+    assert any(name.endswith("a1") for name in names)
+    assert next(line for line in lines if "zoe" in line).split() == ["zoe", "failed", "✓", "-"]
 
 
 def test_one_submission_alone_shows_no_progress(results):

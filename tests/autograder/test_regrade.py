@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from autograder import course as course_module
+from autograder.grading import not_graded
 from autograder.results import Results
 
 RNN = "rnn_captioning.ipynb"
@@ -66,7 +67,7 @@ def test_other_points_are_shown_first_and_written_only_when_that_is_wanted(a_cla
     a_class.nbgrader("generate_assignment", "captioning", "--force")
     monkeypatch.setattr("autograder.batch.grade", None)  # for other points, nobody's code is run
     told = a_class.autograder("regrade", "captioning")
-    assert "the points of rnn_step_backward: 8 to 9 has changed: 2 affected" in told
+    assert "the points of rnn_step_backward (8 to 9) have changed: 2 affected" in told
     assert "2 gain, 0 lose" in told
     assert "Nothing was written" in told
     assert scores(a_class) == before
@@ -98,6 +99,17 @@ def test_another_suite_grades_again_and_says_who_gains_who_loses_and_why(a_class
     assert "0 gain, 1 lose, 1 keep their score" in told
     assert scores(a_class)["wrong"] < before["wrong"]
     assert scores(a_class)["right"] == before["right"]
+
+
+def test_a_failure_of_the_grader_is_neither_shown_as_a_loss_nor_written(a_class, suites, monkeypatch):
+    before = scores(a_class)
+    suite = suites / "test_rnn_captioning.py"
+    suite.write_text(suite.read_text() + STRICTER)
+    monkeypatch.setattr("autograder.batch.grade", lambda assignment, each, **_: not_graded(assignment, each, "broken"))
+    told = a_class.autograder("regrade", "captioning", "--yes", "--jobs", "1", code=1)
+    assert "0 gain, 0 lose, 0 keep their score" in told
+    assert "the grader itself failed" in told
+    assert scores(a_class) == before
 
 
 def test_what_was_handed_in_again_is_left_to_grading(a_class):
