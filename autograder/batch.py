@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from autograder.errors import AutograderError
+from autograder.errors import AutograderError, UsageError
 from autograder.grading import grade, not_graded
 from autograder.parallel import interrupt_postponed
 
@@ -37,7 +38,8 @@ def grade_all(
 ) -> Iterator[SubmissionResult]:
     """Grade ``submissions``; results as they come.
 
-    They are taken one by one as workers need them, so that there may be any number.
+    They are taken one by one as workers need them, so that there may be any number. Of one that cannot be read, the
+    result is a failure.
 
     Args:
         assignment: what was asked.
@@ -49,13 +51,27 @@ def grade_all(
 
     Raises what :func:`autograder.grading.grade` raises, and AutograderError if the scheduler cannot be reached.
     """
-    left = iter(submissions)
+    unreadable: list[SubmissionResult] = []
+    left = _readable(assignment, submissions, unreadable)
     jobs = jobs or len(os.sched_getaffinity(0))
     first = list(islice(left, 1 if jobs == 1 else 2))
     batch = _Batch(assignment, _chained(first, left), dict(seeds or {}), isolated=isolated)
     if scheduler is not None and first:
-        return batch.on_cluster(scheduler)
-    return batch.here(min(jobs, len(first)) if len(first) < 2 else jobs)
+        yield from batch.on_cluster(scheduler)
+    else:
+        yield from batch.here(min(jobs, len(first)) if len(first) < 2 else jobs)
+    yield from unreadable
+
+
+def _readable(
+    assignment: Assignment, submissions: Iterable[Submission], unreadable: list[SubmissionResult]
+) -> Iterator[Submission]:
+    """Each with its bytes in memory. What to report of those that cannot be read is added to ``unreadable``."""
+    for submission in submissions:
+        try:
+            yield submission.read()
+        except UsageError as error:
+            unreadable.append(not_graded(assignment, replace(submission, files={}), str(error)))
 
 
 def _chained(first: list[Submission], left: Iterator[Submission]) -> Iterator[Submission]:

@@ -7,12 +7,13 @@ done for its submission, and a run that was ended goes on behind it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self, overload
 
 from autograder.batch import grade_all
 from autograder.course import course_config, has_gradebook
-from autograder.errors import AutograderError
+from autograder.errors import AutograderError, UsageError
 from autograder.outcomes import Report, SubmissionResult
 from autograder.parallel import remove_left_folders
 from autograder.results import Fingerprint, Fingerprints, Kept, Results
@@ -95,8 +96,10 @@ class Records:
 
         def read() -> Iterator[Submission]:
             for submission in submissions:
-                on_the_way[submission.student] = submission.read()
-                yield on_the_way[submission.student]
+                with suppress(UsageError):  # told when it is graded
+                    submission = submission.read()  # noqa: PLW2901
+                on_the_way[submission.student] = submission
+                yield submission
 
         for result in grade_all(self._assignment, read(), jobs=jobs, scheduler=scheduler, seeds=seeds):
             self.keep(on_the_way.pop(result.student), result)

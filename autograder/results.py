@@ -60,9 +60,13 @@ class Fingerprints:
         }
 
     def of(self, submission: Submission) -> Fingerprint:
-        """What grading ``submission`` now would depend on."""
+        """What grading ``submission`` now would depend on; equal to no other if it cannot be read."""
         parts = (part for name in sorted(submission.files) for part in (name, submission.files[name]))
-        return Fingerprint(digest(chain(parts, _time_of(submission))), **self._judges)
+        try:
+            files = digest(chain(parts, _time_of(submission)))
+        except UsageError:
+            files = ""
+        return Fingerprint(files, **self._judges)
 
 
 @dataclass(frozen=True)
