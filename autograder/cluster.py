@@ -7,13 +7,16 @@ without code of ours. A worker needs the kit and bubblewrap, and no disk in comm
 from __future__ import annotations
 
 import logging
+import math
 import socket
 import tempfile
 import threading
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 from distributed import Client, KilledWorker, WorkerPlugin, get_worker
 from distributed.comm import CommClosedError
 
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 
 CONNECT = 10.0
 """Seconds to wait for a scheduler to answer."""
+WORKERS = 3.0
+"""Seconds after which it is said that there are no workers."""
 RESUME = "What has been graded is kept, and the same command grades the rest."
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -52,7 +57,7 @@ def cluster_workers(address: str, parcel: Parcel) -> Iterator[Workers]:
             _grade,
             (name,),
             width=lambda: max(8, 3 * sum(client.nthreads().values())),
-            check=lambda: _must_run(client),
+            check=_Watch(client, address).check,
             deadly=(KilledWorker,),
         )
         client.unregister_worker_plugin(name)
@@ -77,9 +82,22 @@ def _client(address: str) -> Any:
         raise UsageError(f"{address!r} is no address of a scheduler: {error}.", "Such as tcp://host:8786.") from error
 
 
-def _must_run(client: Any) -> None:
-    if client.status != "running":
-        raise CommClosedError
+class _Watch:
+    """Looks after the scheduler while results are waited for."""
+
+    def __init__(self, client: Any, address: str) -> None:
+        self._client = client
+        self._address = address
+        self._ask_at = time.monotonic() + WORKERS
+
+    def check(self) -> None:
+        """Raise CommClosedError if the scheduler is gone; say it once if nobody has come to work for it."""
+        if self._client.status != "running":
+            raise CommClosedError
+        if time.monotonic() > self._ask_at:
+            self._ask_at = math.inf
+            if not self._client.nthreads():
+                click.echo(f"No workers yet: start one with dask worker {self._address} --nthreads 1", err=True)
 
 
 class _Delivery(WorkerPlugin):

@@ -18,6 +18,7 @@ from autograder.batch import grade_all
 from autograder.course import HOME, load_assignment
 from autograder.errors import AutograderError, UsageError
 from autograder.grading import Submission, grade
+from autograder.submissions import find_submissions
 
 RNN = "rnn_captioning.ipynb"
 PARENT = "int(open(f'/proc/{p}/stat').read().rpartition(')')[2].split()[1])"
@@ -177,6 +178,47 @@ def test_a_scheduler_that_is_lost_ends_the_run_with_how_to_go_on(captioning, wor
         lost.kill()
         with pytest.raises(AutograderError, match="the same command grades the rest"):
             list(results)
+
+
+def test_a_scheduler_without_workers_is_told_once_with_how_to_start_one(captioning, worker, tmp_path, monkeypatch):
+    said = []
+
+    def start_one(told, **_):
+        said.append(told)
+        worker(alone.address)
+
+    monkeypatch.setattr(cluster, "WORKERS", 0.1)
+    monkeypatch.setattr(cluster.click, "echo", start_one)
+    with running_scheduler(tmp_path / "scheduler") as alone:
+        [result] = grade_all(captioning, class_of({RNN: b"{"}, 1), scheduler=alone.address)
+        assert result.status == "unreadable"
+        assert said == [f"No workers yet: start one with dask worker {alone.address} --nthreads 1"]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_file_that_cannot_be_read_is_a_failure_for_one_and_the_others_are_graded(captioning, tmp_path, jobs):
+    for student in ("ada", "ben", "eve"):
+        (tmp_path / student / "captioning").mkdir(parents=True)
+        (tmp_path / student / "captioning" / RNN).write_bytes(b"{")
+    submissions = find_submissions("captioning", [tmp_path])
+    (tmp_path / "ben" / "captioning" / RNN).unlink()
+    found = {each.student: each.failure for each in grade_all(captioning, submissions, jobs=jobs)}
+    assert found.keys() == {"ada", "ben", "eve"}
+    assert "cannot be read: No such file" in found.pop("ben")
+    assert not any(found.values())
+
+
+def test_ctrl_c_is_not_for_the_fork_server_even_while_it_starts():
+    program = """if True:
+        from multiprocessing import forkserver
+        from pathlib import Path
+        from autograder.parallel import process_pool
+        with process_pool(1) as pool:
+            status = Path(f"/proc/{forkserver._forkserver._forkserver_pid}/status").read_text()
+            print(int(status.partition("SigIgn:")[2].split()[0], 16) >> 1 & 1)
+    """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"
 
 
 def test_a_scheduler_that_does_not_answer_is_told(captioning, right, monkeypatch):
