@@ -31,6 +31,8 @@ def must_be_writable(path: Path) -> None:
             raise UsageError(f"There is no folder {path.parent} to write {path.name!r} into.")
         if path.exists() and not path.is_file():
             raise UsageError(f"{path} is no file that could be written.")
+        with tempfile.TemporaryFile(dir=path.resolve().parent):
+            pass
     except OSError as error:
         raise UsageError(f"{str(path)[:80]} cannot be written: {error.strerror}.") from error
 
@@ -55,7 +57,8 @@ def write_whole(path: Path, text: str | Iterable[str]) -> None:
     partial = path.with_name(f".{os.getpid()}.partial")
     try:
         with partial.open("w", encoding="utf-8", errors="replace") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            with contextlib.suppress(OSError):  # some network file systems have no locks
+                fcntl.flock(file, fcntl.LOCK_EX)
             file.writelines([text] if isinstance(text, str) else text)
             file.flush()
             partial.replace(path)

@@ -111,7 +111,7 @@ class CourseGradebook:
             self._put_in_place(submission, notebooks)
         except OSError as error:
             place = error.filename or self._autograded  # a disk that is full tells no name
-            raise AutograderError(f"{place} cannot be written: {error.strerror}.") from error
+            raise AutograderError(f"{place} cannot be written: {error.strerror or error}.") from error
         for tried in range(1, TRIES + 1):
             try:
                 self._save(submission, notebooks, result, former)

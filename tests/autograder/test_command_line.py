@@ -1,16 +1,19 @@
 """The commands as an instructor runs them: each in a process of its own, in an empty folder."""
 
+import fcntl
 import json
 import os
 import shutil
 from pathlib import Path
 
+import click
 import jsonschema
 import pytest
 from click.testing import CliRunner
 
 from autograder.cli import main
 from autograder.course import HOME
+from autograder.files import write_whole
 
 SOURCE = HOME / "source" / "captioning" / "rnn_captioning.ipynb"
 SCHEMA = json.loads((HOME / "docs" / "report.schema.json").read_text(encoding="utf-8"))
@@ -127,6 +130,34 @@ def test_a_failure_of_the_grader_is_loud_and_no_grade(autograder, tmp_path):
     [submission] = json.loads((course / "out.json").read_text())["submissions"]
     assert "no_such_thing" in submission["failure"]
     assert submission["status"] == "partly"
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (KeyboardInterrupt(), "Interrupted; nothing was written."),
+        (click.Abort(), "Interrupted; nothing was written."),
+        (FileExistsError(17, "File exists", "bundles"), "bundles: File exists."),
+    ],
+)
+def test_what_ends_a_command_is_told_in_a_line(raised, told, monkeypatch):
+    def ended():
+        raise raised
+
+    monkeypatch.setattr("autograder.course.course_folder", ended)
+    done = CliRunner().invoke(main, ["regrade", "captioning"])
+    assert (done.exit_code, done.output) == (1, f"{told}\n")
+
+
+def test_a_report_that_only_looks_as_if_it_could_be_written_is_refused_before_anything_is_graded(autograder):
+    done = autograder("grade", "captioning", SOURCE, "--json", "/proc/out.json")
+    refused(done, 2, "/proc/out.json cannot be written")
+
+
+def test_a_file_system_without_locks_can_be_written_to(tmp_path, monkeypatch):
+    monkeypatch.setattr(fcntl, "flock", lambda *_: (_ for _ in ()).throw(OSError(95, "Operation not supported")))
+    write_whole(tmp_path / "file", "text")
+    assert (tmp_path / "file").read_text() == "text"
 
 
 def test_doctor_tries_the_machine_and_names_what_is_missing(autograder, tmp_path):

@@ -202,6 +202,9 @@ def test_a_file_that_cannot_be_written_leaves_the_former_notebooks_and_grades(co
     monkeypatch.setattr(Path, "write_text", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left", "x")))
     with pytest.raises(Exception, match="x cannot be written: No space left"):
         book.write(book.submission, earning(result, 0))
+    monkeypatch.setattr(Path, "write_text", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left")))
+    with pytest.raises(Exception, match="ada/captioning cannot be written: No space left"):
+        book.write(book.submission, earning(result, 0))
     monkeypatch.undo()
     assert (grades(course.url), notebooks(course)) == (before, shown)
     assert [path.name for path in (course.folder / "autograded" / "ada").iterdir()] == ["captioning"]
