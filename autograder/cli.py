@@ -40,8 +40,8 @@ class Commands(click.Group):
             Console(stderr=True).print(Text(told, "red"), soft_wrap=True)
             ctx.exit(error.exit_code)
         except OSError as error:  # the most are caught where they happen
-            told = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error
-            Console(stderr=True).print(Text(f"{told}.", "red"), soft_wrap=True)
+            told = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+            Console(stderr=True).print(Text(f"{shown(told)}.", "red"), soft_wrap=True)
             ctx.exit(1)
         except (KeyboardInterrupt, click.Abort) as interrupt:  # the latter at a question, also at the end of input
             told = f"Interrupted; {str(interrupt) or 'nothing was written'}."

@@ -43,14 +43,12 @@ class Roster:
 
     @classmethod
     def of_course(cls, course: Path) -> Roster:
-        """Those of the gradebook of whom more than the id is known."""
+        """Those of the gradebook of whom more than the id is known. Raises AutograderError if that cannot be read."""
         if not has_gradebook(course):
             return cls([])
-        from nbgrader.api import Gradebook  # here, since it takes a second
-        from nbgrader.coursedir import CourseDirectory
+        from autograder.gradebook.opening import opened  # here, since nbgrader takes a second to import
 
-        folder = CourseDirectory(config=course_config(course))
-        with Gradebook(folder.db_url, folder.course_id) as gradebook:
+        with opened(course_config(course)) as gradebook:
             people = [
                 _person(str(each.id), each.first_name, each.last_name, each.email, each.lms_user_id)
                 for each in gradebook.students
