@@ -3,10 +3,15 @@
 import re
 import time
 
+import numpy as np
 import pytest
 
 from autograder.course import HOME, load_assignment
 from autograder.grading import Submission, grade
+from autograder.judging.answers import Reference
+from autograder.judging.judge import Judge
+from autograder.judging.misconceptions import with_mistake
+from autograder.judging.verdicts import Failure
 
 ASSIGNMENT = load_assignment("visualization", HOME)
 HOMES = {name: assigned.name for assigned in ASSIGNMENT.notebooks for name in assigned.names}
@@ -106,3 +111,69 @@ def test_a_wrong_answer_fails_and_is_told_why(question, pairs, words, student_of
     grade = graded(student)
     assert question in grade.lost
     assert words in grade.told(question)
+
+
+LOOKS_LIKE_ANOTHER = {
+    "a learning rate of its own": ("create_class_visualization", "X + learning_rate *", "X + 5.0 *"),
+    "the target with a factor": ("invert_features", "2 * (feats - target_feats)", "2 * target_feats"),
+}
+
+
+@pytest.mark.parametrize(("question", "old", "new"), LOOKS_LIKE_ANOTHER.values(), ids=LOOKS_LIKE_ANOTHER)
+def test_no_mistake_is_named_where_pictures_end_at_black_and_white(question, old, new, student_of, graded):
+    grade = graded(student_of(HOMES[question]).change(question, old, new), seed=3)
+    assert question in grade.lost
+    assert {test.misconception for test in grade.questions[question].tests} == {""}
+
+
+NAMED = {
+    "a dream that fades": (
+        "deepdream",
+        "X + learning_rate * dX / np.abs(dX).mean()",
+        "X - learning_rate * dX / np.mean(np.abs(dX))",
+        "descent instead of ascent",
+    ),
+    "a late absolute value": (
+        "compute_saliency_maps",
+        "np.abs(dX).max(axis=1)",
+        "np.abs(dX.max(axis=1))",
+        "absolute value too late",
+    ),
+    "the first blur after the first step": (
+        "create_class_visualization",
+        "(t + 1) % blur_every",
+        "t % blur_every",
+        "blurred from the first step on",
+    ),
+}
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(("question", "old", "new", "name"), NAMED.values(), ids=NAMED)
+def test_a_mistake_has_one_name_in_all_tests(question, old, new, name, seed, student_of, graded):
+    grade = graded(student_of(HOMES[question]).change(question, old, new), seed=seed)
+    assert {test.misconception for test in grade.questions[question].tests if test.rationale} == {name}
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_saliency_map_of_any_size_shows_when_the_absolute_value_is_taken(seed, load_suite):
+    [assigned] = (each for each in ASSIGNMENT.notebooks if each.name == "image_gradients")
+    suite = load_suite(assigned)
+    known = next(known for known in assigned.misconceptions if known.name == "absolute value too late")
+    wrong = Reference(with_mistake(assigned.solution, known), assigned.path)
+    judge = Judge(known.question, wrong, assigned.reference, np.random.default_rng(seed), assigned.mistakes)
+    with pytest.raises(Failure) as failure:
+        suite.test_saliency(judge, (1, 7, 3))
+    assert failure.value.misconception == known.name
+
+
+def test_a_right_picture_has_no_remarks_about_the_dtype_of_the_noise_that_is_given(student_of, graded):
+    grade = graded(student_of("image_generation"))
+    assert not any(test.remark for question in grade.questions.values() for test in question.tests)
+
+
+@pytest.mark.parametrize("length", ["np.linalg.norm(dX)", "(3 * np.abs(dX).max())"])
+def test_steps_of_the_wrong_length_are_not_told_that_their_direction_is_wrong(length, student_of, graded):
+    grade = graded(student_of("image_generation").change("deepdream", "np.abs(dX).mean()", length))
+    assert "deepdream" in grade.lost
+    assert "direction" not in grade.told("deepdream")

@@ -8,7 +8,8 @@ ONE = "dscores[0, target_y] = 1"
 SOFTMAX = "p = np.exp(scores - scores.max()); p = p / p.sum(); "
 CLASS_STEP = "X = X + learning_rate * (dX - 2 * l2_reg * X)"
 INVERT_STEP = "X = X - learning_rate * (dX + 2 * l2_reg * X)"
-DREAM_STEP = "X = X + learning_rate * dX / np.abs(dX).mean()"
+MEAN = "np.abs(dX).mean()"
+DREAM_STEP = f"X = X + learning_rate * dX / {MEAN}"
 BACK, CLIP = "X = jitter(X, -right, -down)", "X = clip(X, model)"
 SHIFTS = "rng.integers(-max_jitter, max_jitter + 1, size=2)"
 BLUR = "if (t + 1) % blur_every == 0:"
@@ -44,6 +45,13 @@ MISCONCEPTIONS = (
         "the step leaves out the L2 term",
         "Count the terms of the step and those of your code.",
         (CLASS_STEP, "X = X + learning_rate * dX"),
+    ),
+    Misconception(
+        CLASS,
+        "L2 outside the learning rate",
+        "the L2 term is not multiplied by the learning rate",
+        "With a learning rate of 0, what should a step do?",
+        (CLASS_STEP, "X = X + learning_rate * dX - 2 * l2_reg * X"),
     ),
     Misconception(
         CLASS,
@@ -103,6 +111,13 @@ MISCONCEPTIONS = (
     ),
     *of_each(
         (CLASS, INVERT, DREAM),
+        "blurred from the first step on",
+        "the picture is blurred after the first step already, before blur_every steps are over",
+        "Write down t, and how many steps are over, for the first few turns of your loop.",
+        (BLUR, "if t % blur_every == 0:"),
+    ),
+    *of_each(
+        (CLASS, INVERT, DREAM),
         "blurred in every step",
         "the picture is blurred after every step, whatever blur_every says",
         "After which steps does the notebook ask for a blur?",
@@ -121,6 +136,13 @@ MISCONCEPTIONS = (
         "the L2 term pushes the picture away from grey instead of pulling it there",
         "Both terms are to become small.",
         (INVERT_STEP, INVERT_STEP.replace("dX +", "dX -")),
+    ),
+    Misconception(
+        INVERT,
+        "L2 outside the learning rate",
+        "the L2 term is not multiplied by the learning rate",
+        "With a learning rate of 0, what should a step do?",
+        (INVERT_STEP, "X = X - learning_rate * dX - 2 * l2_reg * X"),
     ),
     Misconception(
         INVERT,
@@ -156,6 +178,20 @@ MISCONCEPTIONS = (
         "the steps go against the gradient, so that the activation fades",
         "In which direction does the activation grow?",
         (DREAM_STEP, DREAM_STEP.replace("X + learning", "X - learning")),
+    ),
+    Misconception(
+        DREAM,
+        "divided by the length",
+        "the gradient is divided by its length, so that the steps are shorter the larger the picture is",
+        "By how much does a step move a pixel on average, and by how much should it?",
+        (MEAN, "np.linalg.norm(dX)"),
+    ),
+    Misconception(
+        DREAM,
+        "divided by the largest",
+        "the gradient is divided by the largest of its absolute values",
+        "By how much does a step move a pixel on average, and by how much should it?",
+        (MEAN, "np.abs(dX).max()"),
     ),
     Misconception(
         DREAM,

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from autograder.judging.calling import shown
 from autograder.judging.guests import Lent
+from autograder.judging.passes import together
 from autograder.judging.verdicts import Failure
 from coursekit.convolution import average_backward, average_forward, conv_backward, conv_forward
 from coursekit.gradcheck import STEP, compare
@@ -115,6 +117,18 @@ def must_be_picture(name: str, value: Any, shape: tuple[int, ...]) -> None:
     problem = compare(name, value if isinstance(value, np.ndarray) else None, np.zeros(shape)).problem
     if problem is not None:
         raise Failure(problem)
+
+
+def must_be(
+    judge: Judge, name: str, expected: np.ndarray, ask: Callable[[Answers], Any], telling: Callable[[Answers], Any]
+) -> None:
+    """Raise Failure unless ``ask`` gets what is expected, in the words of a mistake that ``telling`` shows too.
+
+    Of pictures that end at black and white, or that grow without bounds, different mistakes make the same.
+    """
+    comparison = compare(name, shown(ask(judge.student)), expected)
+    if not comparison.passed:
+        blame(judge, str(comparison), "", lambda who: together([ask(who), telling(who)]))
 
 
 def blame(judge: Judge, sentence: str, hint: str, ask: Callable[[Answers], Any]) -> NoReturn:

@@ -18,6 +18,7 @@ from autograder.suites.visualization.networks import (
     blame,
     lend,
     limits,
+    must_be,
     must_be_picture,
     numeric_gradient,
     unit,
@@ -86,9 +87,11 @@ def must_undo_jitter(
     shifts = {shift_between(yours, each, 5) for each in seen}
     if None in shifts:
         sentence = "With a learning rate of 0 the picture drifts: it is not where it was before the jitter."
-        blame(judge, sentence, "What brings the picture back after each step?", asking(run, model, moving))
+        hint = "What brings the picture back after each step, and what is done only after some?"
+        blame(judge, sentence, hint, asking(run, model, moving))
     if len(shifts) < 4:
-        sentence = f"With max_jitter=5 the model sees the picture at {len(shifts)} places only, in 40 steps."
+        places = "one place" if len(shifts) == 1 else f"{len(shifts)} places"
+        sentence = f"With max_jitter=5 the model sees the picture at {places} only, in 40 steps."
         blame(judge, sentence, "How are the two shifts drawn?", asking(run, model, moving))
     for axis, ways in enumerate((("up", "down"), ("left", "right"))):
         signs = {np.sign(shift[axis]) for shift in shifts if shift}
@@ -157,6 +160,12 @@ def visualize(who: Answers, model: Any, options: dict[str, Any]) -> Any:
     return who.create_class_visualization(1, model, **options)
 
 
+def few_steps(judge: Judge) -> Callable[[Answers], Any]:
+    """Steps so short and few that no mistake comes to black and white, with scores that leave a softmax its slope."""
+    model = TemplateNetwork(judge.normal(3, *SHAPE[1:], scale=0.05))
+    return asking(visualize, model, {**STILL, "learning_rate": 0.3, "l2_reg": 0.4, "num_iterations": 4})
+
+
 @question("create_class_visualization", weight=2)
 def test_class_score_rises(judge: Judge) -> None:
     """The score of the class rises."""
@@ -171,10 +180,13 @@ def test_class_score_rises(judge: Judge) -> None:
     _, picture = first_and_last(judge.student, ask, trained(), options)
     yours, best = score_of(target, picture) - before, highest - before
     if not yours >= ENOUGH * best:
-        sentence = f"The score of the class rises by {yours:.2g} in 25 steps; {best:.2g} can be had."
-        model = templates(judge, *SHAPE[1:])
-        small = {**STILL, "learning_rate": 0.1, "l2_reg": 0.1, "num_iterations": 5}
-        blame(judge, sentence, "In which direction does a score rise?", asking(visualize, model, small))
+        sentence = f"In 25 steps the score of the class {grows('rises', yours, '.2g')}; it can rise by {best:.2g}."
+        blame(judge, sentence, "In which direction does a score rise?", few_steps(judge))
+
+
+def grows(verb: str, change: float, form: str) -> str:
+    """In words, by how much something has become larger or smaller."""
+    return f"{verb} by {change:{form}}" if change > 0 else f"falls by {-change:{form}}"
 
 
 def score_of(target: int, X: np.ndarray) -> float:
@@ -190,7 +202,7 @@ def test_class_settles(judge: Judge) -> None:
     l2_reg = float(judge.rng.uniform(0.5, 0.7))
     options = {**STILL, "learning_rate": 0.25 / l2_reg, "l2_reg": l2_reg, "num_iterations": 40}
     expected = model.templates[[1]] / (2 * l2_reg)
-    judge.same("X", expected, asking(visualize, model, options))
+    must_be(judge, "X", expected.astype(np.float32), asking(visualize, model, options), few_steps(judge))
 
 
 @question("create_class_visualization")
@@ -200,7 +212,7 @@ def test_class_is_clipped(judge: Judge) -> None:
     options = {**STILL, "learning_rate": 1e4, "l2_reg": 0.0, "num_iterations": 6}
     low, high = limits(model)
     expected = np.where(model.templates[[1]] > 0, high, low)
-    judge.same("X", expected.astype(np.float32), asking(visualize, model, options))
+    must_be(judge, "X", expected.astype(np.float32), asking(visualize, model, options), few_steps(judge))
 
 
 @question("create_class_visualization", weight=2)
@@ -240,15 +252,17 @@ def test_inversion_comes_close(judge: Judge, layer: str, rate: float) -> None:
     after = distance(picture)
     if not after < CLOSE * before:
         sentence = f"The squared distance was {before:.3g} in the beginning and is {after:.3g} in the end."
-        blame(judge, sentence, "Which way does a distance fall?", orthogonal(judge, l2_reg=0.2)[0])
+        blame(judge, sentence, "Which way does a distance fall?", few_steps_down(judge))
 
 
-def orthogonal(judge: Judge, l2_reg: float, size: float = 1.0) -> tuple[Callable[[Answers], Any], np.ndarray]:
-    """An inversion with templates of length 1 that do not overlap in any sense, and what must come out."""
+def orthogonal(
+    judge: Judge, l2_reg: float, size: float = 1.0, steps: int = 40
+) -> tuple[Callable[[Answers], Any], np.ndarray]:
+    """An inversion with templates of length 1 that do not overlap in any sense, and what must come out in the end."""
     basis, _ = np.linalg.qr(judge.normal(int(np.prod(SHAPE)), 3))
     model = TemplateNetwork(basis.T.reshape(3, *SHAPE[1:]).astype(np.float32))
     target = judge.normal(1, 3, scale=size).astype(np.float32)
-    options = {**QUIET, "learning_rate": 0.5 / (1 + l2_reg), "l2_reg": l2_reg, "num_iterations": 40}
+    options = {**QUIET, "learning_rate": 0.5 / (1 + l2_reg), "l2_reg": l2_reg, "num_iterations": steps}
 
     def ask(who: Answers) -> Any:
         return who.invert_features(target, "scores", bounded(model, options), **options)
@@ -256,11 +270,16 @@ def orthogonal(judge: Judge, l2_reg: float, size: float = 1.0) -> tuple[Callable
     return ask, np.tensordot(target, model.templates, 1) / (1 + l2_reg)
 
 
+def few_steps_down(judge: Judge) -> Callable[[Answers], Any]:
+    """An inversion that no mistake brings to black and white."""
+    return orthogonal(judge, l2_reg=0.2, steps=4)[0]
+
+
 @question("invert_features", weight=2)
 def test_inversion_settles(judge: Judge) -> None:
     """With L2 the picture settles where both terms are in balance."""
     ask, expected = orthogonal(judge, l2_reg=float(judge.rng.uniform(0.8, 1.2)), size=10.0)
-    judge.same("X", expected, ask)
+    must_be(judge, "X", expected, ask, few_steps_down(judge))
 
 
 @question("invert_features")
@@ -275,7 +294,7 @@ def test_inversion_is_clipped(judge: Judge) -> None:
     def invert(who: Answers) -> Any:
         return who.invert_features(target, "scores", bounded(model, options), **options)
 
-    judge.same("X", expected.astype(np.float32), invert)
+    must_be(judge, "X", expected.astype(np.float32), invert, few_steps_down(judge))
 
 
 @question("invert_features")
@@ -350,20 +369,21 @@ def test_dream_activates(judge: Judge, size: tuple[int, int]) -> None:
         )
         return float(after / before) - 1, float(np.abs(dream - X).mean())
 
-    (yours, moved), (best, _) = dreamt(judge.student), dreamt(judge.reference)
-    sentence = ""
+    (yours, moved), (best, usual) = dreamt(judge.student), dreamt(judge.reference)
+    far = f"10 steps with a learning rate of 0.05 move the pixels by {moved:.2g} on average."
     if not yours >= ENOUGH * best:
-        sentence = f"The norm of the activations grows by {yours:.0%} only; {best:.0%} can be had."
-    elif moved > 2 * options["learning_rate"] * options["num_iterations"]:
-        sentence = f"10 steps with a learning rate of 0.05 move the pixels by {moved:.2g} on average."
-    if sentence:
-        small = SmoothNetwork(judge.rng)
-        blame(
-            judge,
-            sentence,
-            "In which direction do the steps go?",
-            lambda who: first_step(who, X[..., :7, :7], "tanh1", small),
-        )
+        sentence = f"The norm of the activations {grows('grows', yours, '.0%')}; it can grow by {best:.0%}."
+        if moved < usual / 2:
+            blame(judge, f"{sentence} {far}", "What is the gradient divided by?", first_direction(judge))
+        blame(judge, sentence, "In which direction do the steps go?", first_direction(judge))
+    if moved > 2 * options["learning_rate"] * options["num_iterations"]:
+        blame(judge, far, "What is the gradient divided by?", first_direction(judge))
+
+
+def first_direction(judge: Judge) -> Callable[[Answers], Any]:
+    """The direction of a step, which no limit has bent."""
+    model, X = SmoothNetwork(judge.rng), judge.rng.uniform(-1, 1, (1, 3, 7, 7))
+    return lambda who: first_step(who, X, "tanh1", model)
 
 
 @question("deepdream")
@@ -380,7 +400,7 @@ def test_dream_is_clipped(judge: Judge) -> None:
     def dream(who: Answers) -> Any:
         return who.deepdream(X, "scores", bounded(model, options), **options)
 
-    judge.same("the dream", dream(judge.reference), dream)
+    must_be(judge, "the dream", dream(judge.reference), dream, first_direction(judge))
 
 
 @question("deepdream")

@@ -71,13 +71,17 @@ def check_saliency(judge: Judge, X: np.ndarray, y: np.ndarray, model: Any, gradi
 def test_saliency(judge: Judge, sizes: tuple[int, int, int]) -> None:
     """The map is the largest absolute value, over the channels, of the gradient of the class's score: sizes {sizes}."""
     N, H, W = sizes
-    model = SmoothNetwork(judge.rng)
-    X, y = judge.normal(N, 3, H, W), judge.rng.integers(5, size=N)
+    y = np.resize(judge.rng.permutation(5)[:4], N)  # of several classes, but not of all: no mistake looks like another
+    while True:
+        model, X = SmoothNetwork(judge.rng), judge.normal(N, 3, H, W)
 
-    def scores_of_y(pictures: np.ndarray) -> np.ndarray:
-        return model.forward(pictures)[0][np.arange(len(pictures)), np.resize(y, len(pictures))]
+        def scores_of_y(pictures: np.ndarray, model: SmoothNetwork = model) -> np.ndarray:
+            return model.forward(pictures)[0][np.arange(len(pictures)), np.resize(y, len(pictures))]
 
-    check_saliency(judge, X, y, model, numeric_gradient(scores_of_y, X))
+        gradient = numeric_gradient(scores_of_y, X)
+        if (gradient.max(axis=1) < 0).any():  # else it makes no difference when the absolute value is taken
+            break
+    check_saliency(judge, X, y, model, gradient)
 
 
 @question("compute_saliency_maps")
@@ -105,7 +109,8 @@ def must_fool(judge: Judge, X: np.ndarray, target: int, model: Any) -> np.ndarra
     found = int(model.forward(yours)[0].argmax())
     if found != target:
         sentence = f"The network takes X_fooling for class {found}, not for the target, class {target}."
-        blame(judge, sentence, "Does the score of the target rise from step to step?", small_task(judge))
+        hint = "Does the score of the target rise from step to step, and is the picture after the last one returned?"
+        blame(judge, sentence, hint, small_task(judge))
     return yours
 
 
@@ -172,7 +177,7 @@ def test_fooling_stays_near(judge: Judge) -> None:
         raise NotJudged(f"X_fooling has to be taken for the target first. {failure.rationale}") from None
     distance = float(np.linalg.norm(yours - X) / np.linalg.norm(X))
     if distance > NEAR:
-        sentence = f"X_fooling is {distance:.2f} of the norm of X away from X; {NEAR} is allowed."
+        sentence = f"The norm of X_fooling - X is {distance:.2f} times the norm of X; {NEAR} is allowed."
         blame(judge, sentence, "How long is one step, and when does the loop end?", small_task(judge))
 
 
