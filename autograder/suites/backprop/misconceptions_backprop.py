@@ -45,7 +45,7 @@ MISCONCEPTIONS = (
     Misconception(
         "MultiplyGate",
         "inputs not swapped",
-        "each input gets the upstream gradient times itself instead of times the other",
+        "each input gets the upstream gradient times itself instead of times the other, or dy is returned before dx",
         "Let y be 3. If x grows by 0.01, by how much does the product grow?",
         ("dout * self.y, dout * self.x", "dout * self.x, dout * self.y"),
     ),
@@ -363,7 +363,7 @@ MISCONCEPTIONS = (
     Misconception(
         "ReLU",
         "mask of the gradient",
-        "the gradient goes back where itself is positive, instead of where the input was",
+        "the gradient goes back where the gradient itself is positive, instead of where the input was",
         "Which array decides who has a say in the output?",
         ("return dout * self.positive", "return dout * (dout > 0)"),
     ),
@@ -543,6 +543,20 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "SoftmaxWithLoss",
+        "small number of 1e-8 added",
+        "a small number is added to the probability before the logarithm is taken",
+        "Take the logarithm by its formula, before anything has become zero.",
+        ("-log_p[np.arange(len(y)), y].mean()", "-np.log(self.p[np.arange(len(y)), y] + 1e-8).mean()"),
+    ),
+    Misconception(
+        "SoftmaxWithLoss",
+        "one subtracted in every row",
+        "1 is subtracted in whole columns, for the classes of all examples, and not only at the class of each row",
+        "Print your dscores for two examples of different classes. How many entries of a row have changed?",
+        ("dscores[np.arange(N), self.classes] -= 1", "dscores[:, self.classes] -= 1"),
+    ),
+    Misconception(
+        "SoftmaxWithLoss",
         "one not subtracted",
         "the gradient is the probabilities alone; nothing happens at the right class",
         "What becomes of the first term of log p when you differentiate it?",
@@ -607,6 +621,23 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "numeric_gradient",
+        "entry left where it was moved last",
+        "each entry of x is moved and not put back before the next one is",
+        "Print x before the call and after it.",
+        (
+            """forward_x, backward_x = x.copy(), x.copy()
+        forward_x[index] += step
+        backward_x[index] -= step
+        gradient[index] = (f(forward_x) - f(backward_x)) / (2 * step)""",
+            """before = x[index]
+        x[index] = before + step
+        ahead = f(x)
+        x[index] = before - step
+        gradient[index] = (ahead - f(x)) / (2 * step)""",
+        ),
+    ),
+    Misconception(
+        "numeric_gradient",
         "all entries moved",
         "all entries are moved at once instead of one after the other",
         "A partial derivative is about one entry, with all others held.",
@@ -623,6 +654,18 @@ MISCONCEPTIONS = (
         ("np.ndindex(x.shape)", "np.ndindex(x.shape[:1])"),
     ),
     # ---------------------------------------------------------------------------------------------- the network
+    Misconception(
+        "TwoLayerNet",
+        "layers made once",
+        "the layers hold the parameters that __init__ has made, whatever self.params holds since",
+        "When does a layer get its W, and what does the training put in its place?",
+        (
+            "params = self.params\n",
+            """D, H = self.params["W1"].shape
+        params = TwoLayerNet(D, H, len(self.params["b2"])).params
+""",
+        ),
+    ),
     Misconception(
         "TwoLayerNet",
         "biases regularised",

@@ -39,8 +39,8 @@ MISCONCEPTIONS = (
     Misconception(
         "lstm_step_forward",
         "input and forget gate exchanged",
-        "the blocks of a are taken in the order f, i, o, g",
-        "Compare the order of your four names with the text of the exercise.",
+        "the blocks of a are taken in the order f, i, o, g, or the two gates are exchanged in the equation of next_c",
+        "Compare the order of your four names with the text of the exercise, and next_c with its equation.",
         ("a_i, a_f, a_o, a_g = np", "a_f, a_i, a_o, a_g = np"),
     ),
     Misconception(
@@ -121,6 +121,29 @@ MISCONCEPTIONS = (
         ("return next_h, next_c, cache", "return next_h, np.tanh(next_c), cache"),
     ),
     Misconception(
+        "lstm_step_forward",
+        "states exchanged",
+        "the new cell state is returned first and the new hidden state second",
+        "In which order does the docstring list what is returned?",
+        ("return next_h, next_c, cache", "return next_c, next_h, cache"),
+    ),
+    Misconception(
+        "lstm_step_backward",
+        "input gate and candidate exchanged",
+        "the gradient of the input gate is computed from the input gate and that of the candidate from the candidate",
+        "Of a product of two factors, what does the gradient of the one depend on?",
+        (
+            """da_i = dc * g * i * (1 - i)
+    da_f = dc * prev_c * f * (1 - f)
+    da_o = dnext_h * tanh_c * o * (1 - o)
+    da_g = dc * i * (1 - g**2)""",
+            """da_i = dc * i * i * (1 - i)
+    da_f = dc * prev_c * f * (1 - f)
+    da_o = dnext_h * tanh_c * o * (1 - o)
+    da_g = dc * g * (1 - g**2)""",
+        ),
+    ),
+    Misconception(
         "lstm_step_backward",
         "upstream cell gradient forgotten",
         "dnext_c is not added to the gradient of the cell state",
@@ -165,28 +188,28 @@ MISCONCEPTIONS = (
     Misconception(
         "lstm_step_backward",
         "input gate without its slope",
-        "the input gate is not gone back through the sigmoid",
+        "the gradient of the input gate does not go back through the sigmoid",
         "What lies between a_i and i?",
         ("dc * g * i * (1 - i)", "dc * g"),
     ),
     Misconception(
         "lstm_step_backward",
         "forget gate without its slope",
-        "the forget gate is not gone back through the sigmoid",
+        "the gradient of the forget gate does not go back through the sigmoid",
         "What lies between a_f and f?",
         ("dc * prev_c * f * (1 - f)", "dc * prev_c"),
     ),
     Misconception(
         "lstm_step_backward",
         "output gate without its slope",
-        "the output gate is not gone back through the sigmoid",
+        "the gradient of the output gate does not go back through the sigmoid",
         "What lies between a_o and o?",
         ("dnext_h * tanh_c * o * (1 - o)", "dnext_h * tanh_c"),
     ),
     Misconception(
         "lstm_step_backward",
         "candidate without its slope",
-        "the candidate is not gone back through the tanh",
+        "the gradient of the candidate does not go back through the tanh",
         "What lies between a_g and g?",
         ("dc * i * (1 - g**2)", "dc * i"),
     ),
@@ -410,6 +433,13 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "lstm_backward",
+        "gradients averaged over time",
+        "the gradients of the parameters are averaged over the time steps instead of summed",
+        "The same parameters are used at every step, and each use has its own part in the loss.",
+        ("dprev_h, dWx, dWh, db", "dprev_h, dWx / T, dWh / T, db / T"),
+    ),
+    Misconception(
+        "lstm_backward",
         "h0 gradient forgotten",
         "dh0 is left at zero",
         "What has been carried back to before the first step?",
@@ -436,6 +466,23 @@ MISCONCEPTIONS = (
         "<NULL> counts as a word to be said",
         "Which words of captions_out should cost nothing?",
         ("captions_out, mask)", "captions_out, mask | True)"),
+    ),
+    Misconception(
+        "CaptioningRNN.loss",
+        "mask of the words that are read",
+        "the mask tells which words of captions_in are <NULL>, not which of captions_out",
+        "Is it the words that are read that cost something, or those that are to be said?",
+        ("captions_out, mask)", "captions_out, captions_in != self._null)"),
+    ),
+    Misconception(
+        "CaptioningRNN.loss",
+        "bias of the projection forgotten",
+        "b_proj is not added to the projected features",
+        "How many parameters does the projection of the features have?",
+        (
+            'affine_forward(features, params["W_proj"], params["b_proj"])',
+            'affine_forward(features, params["W_proj"], 0)',
+        ),
     ),
     Misconception(
         "CaptioningRNN.loss",

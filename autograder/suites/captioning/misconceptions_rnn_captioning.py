@@ -230,6 +230,13 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "rnn_backward",
+        "gradients averaged over time",
+        "the gradients of the parameters are averaged over the time steps instead of summed",
+        "The same parameters are used at every step, and each use has its own part in the loss.",
+        ("dprev_h, dWx, dWh, db", "dprev_h, dWx / T, dWh / T, db / T"),
+    ),
+    Misconception(
+        "rnn_backward",
         "h0 gradient forgotten",
         "dh0 is left at zero",
         "What has been carried back to before the first step?",
@@ -346,6 +353,26 @@ MISCONCEPTIONS = (
         (
             "temporal_softmax_loss(scores, captions_out, mask)",
             "temporal_softmax_loss(scores, captions_out, mask | True)",
+        ),
+    ),
+    Misconception(
+        "CaptioningRNN.loss",
+        "mask of the words that are read",
+        "the mask tells which words of captions_in are <NULL>, not which of captions_out",
+        "Is it the words that are read that cost something, or those that are to be said?",
+        (
+            "temporal_softmax_loss(scores, captions_out, mask)",
+            "temporal_softmax_loss(scores, captions_out, captions_in != self._null)",
+        ),
+    ),
+    Misconception(
+        "CaptioningRNN.loss",
+        "bias of the projection forgotten",
+        "b_proj is not added to the projected features",
+        "How many parameters does the projection of the features have?",
+        (
+            'affine_forward(features, params["W_proj"], params["b_proj"])',
+            'affine_forward(features, params["W_proj"], 0)',
         ),
     ),
     Misconception(
