@@ -36,6 +36,7 @@ LAYERS = (
         "judging.watching",
         "judging.conduct",
         "judging.judge",
+        "judging.losses",
         "judging.smallest",
         "judging.plugin",
         "judging.run",

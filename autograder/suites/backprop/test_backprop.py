@@ -11,7 +11,7 @@ import pytest
 
 from autograder.judging.calling import LayerClass, Loss, Model, instance
 from autograder.judging.judge import question
-from autograder.suites.losses import must_leave_params
+from autograder.judging.losses import must_leave_params
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

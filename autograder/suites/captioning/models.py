@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autograder.judging.calling import Model, instance
-from autograder.suites.losses import must_leave_params
+from autograder.judging.losses import must_leave_params
 
 if TYPE_CHECKING:
     from autograder.judging.answers import Answers

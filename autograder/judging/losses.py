@@ -1,4 +1,4 @@
-"""What the suites of several assignments ask of a loss."""
+"""What every model's loss is asked, beside what it computes."""
 
 from __future__ import annotations
 
