@@ -1,4 +1,4 @@
-"""nbgrader's configuration of this course; read by nbgrader and by `autograder release`."""
+"""nbgrader's configuration of this course; read by nbgrader and by `autograder`."""
 
 c = get_config()
 

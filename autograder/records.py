@@ -160,7 +160,7 @@ class _Found(Sequence[SubmissionResult]):
             return self._others[student]
         kept = self._results.of(student)
         if kept is None:
-            raise AutograderError(f"The result of {student} was there and is gone.", "Grade again.")
+            raise AutograderError(f"The stored result of {student} has disappeared.", "Grade again.")
         return kept.result
 
 

@@ -1,4 +1,4 @@
-"""What a person sees in the terminal: tables of grades, explanations, a progress bar."""
+"""What a person sees in the terminal: tables of grades, explanations, what has changed."""
 
 from __future__ import annotations
 

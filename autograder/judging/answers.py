@@ -56,7 +56,7 @@ class Answers(ABC):
         """Do all ``steps`` in one go and return one result for each.
 
         Raises:
-            autograder.failures.Failure: the student's code failed on one of them.
+            autograder.judging.verdicts.Failure: the student's code failed on one of them.
         """
         return [self._wrap(result) for result in self._perform([self._unwrapped(step) for step in steps])]
 

@@ -187,7 +187,7 @@ def _model(judge: Judge, case: ModelCase) -> Iterator[Remark]:
 def _another(function: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Remark]:
     """What to say if it is another answer now."""
     names = [name for name, value in before.items() if name in now and not _same(now[name], value)]
-    return [_remembers(function, f"{name} is another one then.") for name in names[:1]]
+    return [_remembers(function, f"{name} is different then.") for name in names[:1]]
 
 
 def _remembers(function: str, what: str) -> Remark:

@@ -184,7 +184,7 @@ class SuiteRun:
             ]
         else:
             weight = self.weights[question] * cost / (1 - cost)  # so that of the whole it is this share
-            title = "The answer comes about as it should."
+            title = "The answer is computed the way the exercise asks."
             tests.append(TestResult("conduct", title, weight, Outcome.FAILED, rationale=rationale, hint=hint))
             self.weights[question] += weight
 

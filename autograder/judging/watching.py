@@ -95,7 +95,7 @@ class Watched:
             told = np.array([np.sum(np.asarray(gradient) * move) for move in moved])
             if not np.linalg.norm(seen - told) <= FIT * np.linalg.norm(seen) + rounding:
                 raise NotJudged(
-                    f"{self.function} has to work first: what it answers near one point is not what one function gives."
+                    f"{self.function} has to work first: its answers near one input contradict each other."
                 )
 
     def _at(self, name: str, point: int) -> range:

@@ -92,7 +92,7 @@ class Box:
     def __init__(self, policy: Policy = POLICY, way: Way | None = None, kit: tuple[str, ...] | None = None) -> None:
         self.policy = policy
         self.changed: list[set[str]] = []
-        """The arguments that each step of the latest request has changed, as their functions name them."""
+        """The arguments that each step of the latest request has changed, by parameter name."""
         self._closed = self._anew = False
         self._numbers = itertools.count(secrets.randbits(32))
         self._child = forkserver.fork(way, kit)

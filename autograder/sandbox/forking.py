@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def try_out(way: dict[str, Any]) -> None:
-    """Try on a process of no worth what is not certain to work; this one ends with an error if it does not."""
+    """Try on a throwaway process what is not certain to work; this one ends with an error if it does not."""
     try:
         with apart(way):
             child = os.fork()
