@@ -94,9 +94,7 @@ class Watched:
             moved = [self.moves[place][name] - self.moves[0][name] for place in self._at(name, 0)]
             told = np.array([np.sum(np.asarray(gradient) * move) for move in moved])
             if not np.linalg.norm(seen - told) <= FIT * np.linalg.norm(seen) + rounding:
-                raise NotJudged(
-                    f"{self.function} has to work first: its answers near one input contradict each other."
-                )
+                raise NotJudged(f"{self.function} has to work first: its answers near one input contradict each other.")
 
     def _at(self, name: str, point: int) -> range:
         first = point * (1 + len(self.names) * MOVES) + 1 + self.names.index(name) * MOVES

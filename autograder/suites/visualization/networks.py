@@ -128,7 +128,12 @@ def must_be(
     """
     comparison = compare(name, shown(ask(judge.student)), expected)
     if not comparison.passed:
-        blame(judge, str(comparison), "", lambda who: together([ask(who), telling(who)]))
+
+        def pictures(who: Answers) -> Any:
+            made = [ask(who), telling(who)]
+            return together(made) if all(isinstance(each, np.ndarray) for each in made) else made[0]
+
+        blame(judge, str(comparison), "", pictures)
 
 
 def blame(judge: Judge, sentence: str, hint: str, ask: Callable[[Answers], Any]) -> NoReturn:
