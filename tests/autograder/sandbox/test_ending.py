@@ -167,8 +167,8 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 def test_a_box_that_cannot_be_forked_says_why_and_leaves_the_next_one_alone(way, ask, monkeypatch):
     real = Way.command
 
-    def failing(way):
-        *python, file = real(way)
+    def failing(way, kit):
+        *python, file = real(way, kit)
         return [*python, "-c", FAILS_ONCE, file]
 
     monkeypatch.setattr(Way, "command", failing)
