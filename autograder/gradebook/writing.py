@@ -110,7 +110,8 @@ class CourseGradebook:
         try:
             self._put_in_place(submission, notebooks)
         except OSError as error:
-            place = error.filename or self._autograded  # a disk that is full tells no name
+            # A disk that is full tells no name.
+            place = error.filename or self._folder("autograded_directory", submission.student)
             raise AutograderError(f"{place} cannot be written: {error.strerror or error}.") from error
         for tried in range(1, TRIES + 1):
             try:

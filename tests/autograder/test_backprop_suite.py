@@ -232,7 +232,10 @@ def test_two_layers_of_one_test_that_are_asked_with_the_same_numbers_are_not_tak
 
 def test_what_the_kit_can_do_answers_no_question(student, graded):
     """Its layers are given to other assignments; this one's bundle does not have them, and neither has its box."""
-    student.write("ReLU", "from coursekit.convolution import relu_forward, relu_backward\n\n\nclass ReLU:\n    pass")
+    student.write(
+        "ReLU",
+        "from coursekit.convolution import relu_forward, relu_backward\n\n\nclass ReLU:\n    forward = relu_forward",
+    )
     grade = graded(student)
     assert grade.lost == {"ReLU"}
     assert any("No module named 'coursekit.convolution'" in each for each in grade.result.notebooks[0].problems)

@@ -11,7 +11,6 @@ from autograder.judging.judge import question
 from autograder.suites.captioning.models import (
     PARAMS,
     check_loss_gradient,
-    check_loss_leaves_params,
     check_losses,
     check_samples,
     check_samples_of_other_sizes,
@@ -163,12 +162,6 @@ def test_loss(judge: Judge) -> None:
 def test_loss_gradients(judge: Judge, parameter: str) -> None:
     """grads['{parameter}'] is the gradient of your own loss."""
     check_loss_gradient(judge, "rnn", parameter)
-
-
-@question("CaptioningRNN.loss")
-def test_loss_leaves_the_parameters(judge: Judge) -> None:
-    """Method loss leaves self.params as they are: to move them is up to the loop that trains."""
-    check_loss_leaves_params(judge, "rnn")
 
 
 @question("CaptioningRNN.sample", weight=3)
