@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from autograder.course import assignment_names, course_folder
+from autograder.course import assignment_names, course_config, course_folder
 from autograder.errors import AutograderError
 from autograder.sandbox import Box, Raised, Trouble, Way, strongest
 from coursekit.notebook import Statement
@@ -82,6 +82,10 @@ def _packages() -> list[Finding]:
 def _course() -> Finding:
     course = course_folder()
     names = assignment_names(course)
+    try:
+        course_config(course)
+    except AutograderError as error:
+        return Finding("course", works=False, told=error.message, fix=error.fix)
     fix = "" if names else "Run it in a course folder: one with nbgrader_config.py and source/."
     return Finding("course", bool(names), f"{course}: {', '.join(names) or 'no assignments'}", fix)
 

@@ -64,13 +64,17 @@ class Roster:
         """
         try:
             text = path.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{path} cannot be read: {error}.") from error
-        rows = csv.DictReader(io.StringIO(text, newline=""))
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+        except UnicodeDecodeError as error:
+            raise UsageError(f"{path} is no text in UTF-8.", "Save it as CSV in UTF-8.") from error
+        headings = text.partition("\n")[0]
+        semicolons = headings.count(";") > headings.count(",")  # as spreadsheets write it where 0,5 is a number
+        rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=";" if semicolons else ",")
         people = [person for row in rows if (person := _listed({k: v or "" for k, v in row.items() if k})) is not None]
         if not people:
             raise UsageError(
-                f"{path} lists no students.",
+                f"{path} lists no students; its columns are: {', '.join(rows.fieldnames or ['none'])}.",
                 f"Give a CSV file with the columns {COLUMNS}, Canvas's export of its gradebook, or Moodle's grading "
                 "worksheet.",
             )

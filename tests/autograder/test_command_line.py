@@ -166,6 +166,9 @@ def test_doctor_tries_the_machine_and_names_what_is_missing(autograder, tmp_path
     assert "✗" not in done.stdout
     for sealed in ("no network", "no new processes", "no files of this machine", "memory is limited"):
         assert sealed in done.stdout
+    (tmp_path / "source").mkdir()
+    (tmp_path / "nbgrader_config.py").write_text("c = (")
+    assert "doesnotrun" in "".join(autograder("doctor").stdout.split())
     done = autograder("doctor", env={**os.environ, "PATH": str(tmp_path)})
     assert done.returncode == 1
     assert "sudo apt-get install bubblewrap" in done.stdout

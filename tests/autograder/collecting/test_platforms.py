@@ -57,8 +57,9 @@ def test_anonymous_grading_in_canvas_gives_anonymous_students(place):
     [
         NBGRADER,
         CANVAS,
+        NBGRADER.replace(",", ";"),
     ],
-    ids=["nbgrader's columns", "Canvas's export of its gradebook"],
+    ids=["nbgrader's columns", "Canvas's export of its gradebook", "nbgrader's columns between semicolons"],
 )
 def test_a_roster_says_which_student_it_is_by_number_or_by_name(place, text):
     files = {
@@ -89,8 +90,10 @@ def test_a_name_that_two_have_is_nobodys(place):
 
 def test_a_roster_without_students_is_refused(place):
     files = {"lovelaceada_12345_700_rnn_captioning.ipynb": NOTEBOOK}
-    assert "lists no students" in place.collect(files, *roster(place, "a,b\n1,2\n"), code=2)
+    assert "lists no students; its columns are: a, b." in place.collect(files, *roster(place, "a,b\n1,2\n"), code=2)
     assert "cannot be read" in place.collect(files, "--roster", place.folder / "none.csv", code=2)
+    (place.folder / "latin.csv").write_bytes("id,first_name\nada,\xc5da\n".encode("latin-1"))
+    assert "Save it as CSV in UTF-8" in place.collect(files, "--roster", place.folder / "latin.csv", code=2)
 
 
 def test_ids_that_are_no_folders_are_left(place):
