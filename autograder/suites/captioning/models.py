@@ -48,10 +48,14 @@ def params_of(judge: Judge, model: Model, scale: float = WEIGHT) -> dict[str, np
 
 
 def captions_of(judge: Judge, N: int, length: int, V: int, *, null: int = 0, first: int = 3) -> np.ndarray:
-    """Captions of different lengths, filled up with <NULL>; the words from ``first`` on are ordinary ones."""
+    """Captions of different lengths, filled up with <NULL>; the words from ``first`` on are ordinary ones.
+
+    The last one is filled up with nothing, and the first of several with two at least: one <NULL> is never read.
+    """
     captions = judge.rng.integers(first, V, size=(N, length))
     captions[:, 0] = 1
-    for row, end in enumerate(judge.rng.integers(2, length, size=N - 1)):
+    for row in range(N - 1):
+        end = judge.rng.integers(2, length if row else length - 2)
         captions[row, end] = 2
         captions[row, end + 1 :] = null
     return captions
