@@ -19,7 +19,7 @@ from autograder.commands.collecting import collect
 from autograder.commands.gradescope import gradescope
 from autograder.errors import AutograderError
 from autograder.files import in_reports, must_be_writable, write_whole
-from autograder.text import shown
+from coursekit.ci.forms import on_one_line
 
 if TYPE_CHECKING:
     from autograder.course import Assignment
@@ -36,12 +36,12 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except AutograderError as error:
-            told = "\n".join(map(shown, f"{error}".split("\n")))  # it may name what somebody has handed in
+            told = "\n".join(map(on_one_line, f"{error}".split("\n")))  # it may name what somebody has handed in
             Console(stderr=True).print(Text(told, "red"), soft_wrap=True)
             ctx.exit(error.exit_code)
         except OSError as error:  # the most are caught where they happen
             told = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
-            Console(stderr=True).print(Text(f"{shown(told)}.", "red"), soft_wrap=True)
+            Console(stderr=True).print(Text(f"{on_one_line(told)}.", "red"), soft_wrap=True)
             ctx.exit(1)
         except (KeyboardInterrupt, click.Abort) as interrupt:  # the latter at a question, also at the end of input
             told = f"Interrupted; {str(interrupt) or 'nothing was written'}."

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from autograder.outcomes import Status
-from autograder.text import shown
+from coursekit.ci.forms import on_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -77,7 +77,7 @@ def watched(
                 bar.show(number)
             elif total > 1 and not lines:
                 became = FAILED if result.failure else f"{result.status}, {result.score:g}/{result.max_score:g}"
-                told = f"{number}/{total} {shown(result.student)}: {became}"
+                told = f"{number}/{total} {on_one_line(result.student)}: {became}"
                 console.print(told, markup=False, highlight=False, soft_wrap=True)
             yield result
 

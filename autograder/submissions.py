@@ -10,7 +10,7 @@ from autograder.errors import UsageError
 from autograder.files import open_regular
 from autograder.grading import Submission
 from autograder.sandbox.box import clean
-from autograder.text import shown
+from coursekit.ci.forms import on_one_line
 from coursekit.notebook import MAX_FILE
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def find_submissions(assignment: str, paths: Sequence[Path], submitted: Path | N
             twice = found.setdefault(student, {}).keys() & files.keys()
             if twice:
                 raise UsageError(
-                    f"There are two notebooks {min(twice)} of {shown(student)}.",
+                    f"There are two notebooks {min(twice)} of {on_one_line(student)}.",
                     "Grade them one by one, or put each into a folder STUDENT/ASSIGNMENT/.",
                 )
             found[student].update(files)

@@ -16,7 +16,7 @@ from autograder.outcomes import Outcome
 from autograder.progress import FAILED, STYLES
 from autograder.regrade import changes
 from autograder.sandbox import namespaces_forbidden
-from autograder.text import shown
+from coursekit.ci.forms import on_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -59,7 +59,7 @@ def show_class(submissions: Sequence[SubmissionResult], console: Console) -> Non
         for question in (q for notebook in submission.notebooks for q in notebook.questions):
             marks.append(*MARKS[question.outcome])
         table.add_row(
-            Text(shown(submission.student)),
+            Text(on_one_line(submission.student)),
             Text(FAILED, "red bold") if submission.failure else Text(submission.status, STYLES[submission.status]),
             marks,
             "-" if submission.failure else f"{submission.score:g} / {submission.max_score:g}",
@@ -75,7 +75,7 @@ def show_submission(submission: SubmissionResult, console: Console) -> None:
         _show_notebook(notebook, console)
     score = f"{submission.status}, {submission.score:g} of {submission.max_score:g} points"
     became = FAILED if submission.failure else score
-    console.print(Text(f"{shown(submission.student)}: {became}, {submission.seconds:.2f} s", "bold"))
+    console.print(Text(f"{on_one_line(submission.student)}: {became}, {submission.seconds:.2f} s", "bold"))
 
 
 def show_isolation(console: Console, assignment: Assignment | None = None) -> None:
@@ -93,7 +93,7 @@ def show_failures(submissions: Iterable[SubmissionResult], console: Console) -> 
     """Say loudly where the grader itself failed; returns whether it did."""
     failed = [submission for submission in submissions if submission.failure]
     for submission in failed:
-        told = f"{shown(submission.student)}: {submission.failure}"
+        told = f"{on_one_line(submission.student)}: {submission.failure}"
         console.print(Panel(Text(told), title="the grader itself failed; this is no grade", style="red"))
     return bool(failed)
 
@@ -108,7 +108,7 @@ def show_review(review: Review, assignment: str, console: Console) -> None:
     console.print(f"{review.unaffected} not affected", highlight=False)
     for students, what in ((review.handed_in_again, "handed in again since"), (review.gone, "not there any more")):
         if students:
-            names = ", ".join(map(shown, students[:5]))
+            names = ", ".join(map(on_one_line, students[:5]))
             told = f"{len(students)} {what} ({names}{', ...' if len(students) > 5 else ''})"
             console.print(f"{told}: autograder grade {assignment}", markup=False, highlight=False)
 
@@ -123,7 +123,7 @@ def show_changes(pairs: Sequence[tuple[Affected, SubmissionResult]], console: Co
         gains.append(result.score - affected.before.score)
         for change in changes(affected.before, result):
             table.add_row(
-                Text(shown(result.student)),
+                Text(on_one_line(result.student)),
                 Text(change.question),
                 f"{change.before.points:g}" if change.before else "-",
                 f"{change.after.points:g}" if change.after else "-",
@@ -147,11 +147,11 @@ def _why(change: Change, reasons: Sequence[str]) -> str:
 
 def recorded(records: Records, unchanged: int) -> list[str]:
     """What to say of what has been written, and of what has not."""
-    told = [f"not recorded: {shown(student)}: {reason}" for student, reason in sorted(records.unkept.items())]
+    told = [f"not recorded: {on_one_line(student)}: {reason}" for student, reason in sorted(records.unkept.items())]
     if unchanged:
         told.append(f"{unchanged} had been graded before and nothing has changed; --force grades them again")
     if records.gradebook:
-        told += map(shown, records.gradebook.remarks)
+        told += map(on_one_line, records.gradebook.remarks)
         told.append(f"gradebook: {records.gradebook.url}")
     else:
         told.append(

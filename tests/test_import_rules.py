@@ -17,7 +17,7 @@ STUDENT_PACKAGES = {"numpy", "h5py", "imageio", "matplotlib", "tqdm", "IPython"}
 # Bottom up: a module imports from its own layer or from one below.
 LAYERS = (
     ("commands", "gradescope", "judging", "gradebook", "releasing"),  # which say what is in them
-    ("errors", "text", "outcomes", "judging.verdicts", "files", "progress", "kit"),
+    ("errors", "outcomes", "judging.verdicts", "files", "progress", "kit"),
     ("sandbox", "sandbox.policy", "sandbox.wire", "sandbox.worker", "sandbox.sealing", "sandbox.forking"),
     ("sandbox.filters", "sandbox.view", "sandbox.bubblewrap"),
     ("sandbox.ways",),

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from autograder.collecting.archive import IS_LITTER
 from autograder.terminal import MANY
-from autograder.text import shown
+from coursekit.ci.forms import on_one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,7 +27,9 @@ def show_collected(collected: Collected, console: Console) -> None:
         table.add_column(heading, overflow="fold")
     for taken in collected.taken:
         marks = (" late" if taken.late else "") + ("" if taken.new else " unchanged")
-        table.add_row(Text(taken.student), Text(shown(taken.name)), Text(", ".join(taken.files)).append(marks, "dim"))
+        table.add_row(
+            Text(taken.student), Text(on_one_line(taken.name)), Text(", ".join(taken.files)).append(marks, "dim")
+        )
     if 0 < len(collected.taken) <= MANY:
         console.print(table)
     new = sum(taken.new for taken in collected.taken)
@@ -37,7 +39,7 @@ def show_collected(collected: Collected, console: Console) -> None:
     litter = sum(left.reason == IS_LITTER for left in collected.left)
     for left in collected.left:
         if left.reason != IS_LITTER:
-            told = f"not taken: {shown(left.path[:MAX_SHOWN])}: {shown(left.reason)}"
+            told = f"not taken: {on_one_line(left.path[:MAX_SHOWN])}: {on_one_line(left.reason)}"
             console.print(Text(told, "yellow"), soft_wrap=True)
     if litter:
         console.print(Text(f"not taken: {litter} {'file' if litter == 1 else 'files'} {IS_LITTER}", "dim"))

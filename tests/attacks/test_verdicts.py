@@ -55,19 +55,23 @@ def assigned(assignment, name):
     return next(each for each in load_assignment(assignment, HOME).notebooks if each.name == name)
 
 
-@pytest.mark.parametrize(("assignment", "name"), NOTEBOOKS, ids=lambda value: value)
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
-@given(data=st.data())
-def test_any_answer_has_a_verdict(assignment, name, data):
-    notebook = assigned(assignment, name)
-    answers = data.draw(st.lists(values | st.tuples(arrays, handles), min_size=1, max_size=5))
-    run = SuiteRun(notebook, Arbitrary(notebook.source, notebook.names, answers), seed=3)
+def every_question_has_a_verdict(notebook, student):
+    run = SuiteRun(notebook, student, seed=3)
     with np.errstate(all="ignore"):
         run.run()
         for question in notebook.names:
             run.exemplify(question)
     assert run.errors == []
     assert set(run.results) == set(notebook.names)
+
+
+@pytest.mark.parametrize(("assignment", "name"), NOTEBOOKS, ids=lambda value: value)
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+@given(data=st.data())
+def test_any_answer_has_a_verdict(assignment, name, data):
+    notebook = assigned(assignment, name)
+    answers = data.draw(st.lists(values | st.tuples(arrays, handles), min_size=1, max_size=5))
+    every_question_has_a_verdict(notebook, Arbitrary(notebook.source, notebook.names, answers))
 
 
 class Turning(Student):
@@ -110,10 +114,4 @@ class Turning(Student):
 )
 def test_who_is_right_at_first_and_then_answers_with_anything_has_a_verdict(assignment, name, factor, right, answers):
     notebook = assigned(assignment, name)
-    run = SuiteRun(notebook, Turning(notebook.source, notebook.names, factor, right, answers), seed=3)
-    with np.errstate(all="ignore"):
-        run.run()
-        for question in notebook.names:
-            run.exemplify(question)
-    assert run.errors == []
-    assert set(run.results) == set(notebook.names)
+    every_question_has_a_verdict(notebook, Turning(notebook.source, notebook.names, factor, right, answers))
